@@ -1,0 +1,9 @@
+"""What the tools and a notebook call."""
+import mmseg_ood.segmentation  # noqa: F401  registers the plug-ins, and must come before mmseg itself
+
+from .estimate_prior import estimate_prior
+from .evaluate import evaluate, results_table
+from .train import train
+from .visualize import visualize
+
+__all__ = ['estimate_prior', 'evaluate', 'results_table', 'train', 'visualize']

@@ -1,0 +1,1 @@
+"""Plug-ins for MMEngine: long-tailed and plain image classification. Planned; never imports mmseg."""

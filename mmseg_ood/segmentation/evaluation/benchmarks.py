@@ -1,0 +1,41 @@
+"""Anomaly segmentation benchmarks by name, as the command lines know them."""
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Benchmark(NamedTuple):
+    """What it takes to build a benchmark's data set."""
+    dataset: dict
+    root: str
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    'fishyscapes-lost-and-found': Benchmark(
+        dict(type='FishyscapesDataset', subset='lost_and_found'), 'data/fs_lost_and_found'),
+    'fishyscapes-static': Benchmark(dict(type='FishyscapesDataset', subset='static'), 'data/fs_static'),
+    'road-anomaly': Benchmark(dict(type='RoadAnomalyDataset'), 'data/road_anomaly'),
+    'road-anomaly-21': Benchmark(dict(type='SMIYCDataset', subset='anomaly_track'), 'data/RoadAnomaly21'),
+    'road-obstacle-21': Benchmark(dict(type='SMIYCDataset', subset='obstacle_track'), 'data/RoadObstacle21'),
+    'mini-street': Benchmark(dict(type='FishyscapesDataset'), 'data/mini_street/test'),
+}
+
+
+def resolve_benchmark(argument: str) -> tuple[str, dict]:
+    """Name and data set config of ``NAME`` or ``NAME=ROOT``.
+
+    Args:
+        argument: A key of :data:`BENCHMARKS`, optionally with the folder of the data.
+
+    Raises:
+        ValueError: Unknown name.
+
+    Example:
+        >>> resolve_benchmark('road-anomaly=/data/ra')
+        ('road-anomaly', {'type': 'RoadAnomalyDataset', 'data_root': '/data/ra'})
+    """
+    name, _, root = argument.partition('=')
+    if name not in BENCHMARKS:
+        raise ValueError(f'unknown benchmark {name!r}, expected one of {", ".join(BENCHMARKS)}')
+    benchmark = BENCHMARKS[name]
+    return name, dict(benchmark.dataset, data_root=root or benchmark.root)

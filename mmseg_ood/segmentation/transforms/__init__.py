@@ -1,0 +1,5 @@
+"""Pipeline steps for MMSegmentation, and the sampler that makes their draws exact in endless loops."""
+from .paste_outliers import PasteOutliers
+from .visits import PassSampler
+
+__all__ = ['PassSampler', 'PasteOutliers']
