@@ -78,7 +78,8 @@ def _checkpoint_globals() -> list[Any]:
     reconstruct = np.empty(0).__reduce__()[0]  # numpy moved it between 1.x and 2.x
     scalar = np.float64(0).__reduce__()[0]
     dtypes = {type(np.dtype(code)) for code in np.typecodes['AllInteger'] + np.typecodes['Float'] + '?'}
-    allowed: list[Any] = [HistoryBuffer, (_history_buffer_method, 'builtins.getattr'), np.ndarray, np.dtype, reconstruct, scalar, *dtypes]
+    allowed: list[Any] = [HistoryBuffer, np.ndarray, np.dtype, reconstruct, scalar, *dtypes]
+    allowed.append((_history_buffer_method, 'builtins.getattr'))
     # Files written under numpy 1.x name the same two functions by their old module.
     for function in (reconstruct, scalar):
         allowed.append((function, f'numpy.core.multiarray.{function.__name__}'))
@@ -121,8 +122,8 @@ def load_checkpoint(path: str | Path) -> dict:
 
 def _reason(error: Exception) -> str:
     """The cause alone: torch wraps it in advice to switch the protection off."""
-    cause = re.search(r'WeightsUnpickler error: (.+?)( was not an allowed global|\n|$)', str(error))
-    return cause.group(1) if cause else type(error).__name__
+    cause = re.search(r'(?i)unsupported global:?\s(global\s)?\S+|attribute .+ is not allowed', str(error))
+    return cause.group() if cause else type(error).__name__
 
 
 def install() -> None:

@@ -102,7 +102,7 @@ def _evaluate_inliers(segmentor: torch.nn.Module, cfg: Config) -> dict[str, Any]
 def _evaluate_benchmark(segmentor: torch.nn.Module, cfg: Config, name: str, dataset: dict,
                         scores: Sequence[str]) -> list[dict[str, Any]]:
     dataloader_cfg = dict(
-        batch_size=1, num_workers=cfg.get('test_dataloader', {}).get('num_workers', 2),
+        batch_size=1, num_workers=(cfg.get('test_dataloader') or {}).get('num_workers', 2),
         sampler=dict(type='DefaultSampler', shuffle=False),
         dataset=dict(dataset, pipeline=_benchmark_pipeline(cfg), test_mode=True))
     num_classes = cfg.get('num_inlier_classes')

@@ -1,6 +1,7 @@
 """Config, network and provenance: what every command needs before it does its own work."""
 from __future__ import annotations
 
+import copy
 import hashlib
 import platform
 import shlex
@@ -65,15 +66,25 @@ def build_segmentor(config: Config, checkpoint: str | Path,
         ValueError: The checkpoint is unsafe or does not fit the network; names the keys.
     """
     content = compat.load_checkpoint(checkpoint)
-    model_config = config.model.copy()
-    model_config.pop('pretrained', None)
-    segmentor = MODELS.build(model_config)
+    segmentor = MODELS.build(_without_training(config.model))
     _load_strictly(segmentor, content.get('state_dict', content), checkpoint)
     segmentor.dataset_meta = content.get('meta', {}).get('dataset_meta')
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     if torch.device(device).type == 'cpu':
         _flush_denormals(segmentor)
     return segmentor.to(device).eval()
+
+
+def _without_training(model_config: dict) -> dict:
+    """The model config without what only training needs: pretrained files, and losses that read a prior file."""
+    model_config = copy.deepcopy(model_config)
+    model_config.pop('pretrained', None)
+    for name in ('decode_head', 'auxiliary_head'):
+        heads = model_config.get(name) or []
+        for head in heads if isinstance(heads, list) else [heads]:
+            if 'loss_decode' in head:
+                head['loss_decode'] = dict(type='CrossEntropyLoss')
+    return model_config
 
 
 def _load_strictly(segmentor: torch.nn.Module, state: dict, checkpoint: str | Path) -> None:

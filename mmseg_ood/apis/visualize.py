@@ -131,7 +131,7 @@ def _palette(segmentor: torch.nn.Module, cfg: Config) -> np.ndarray:
     meta = segmentor.dataset_meta or {}
     if meta.get('palette'):
         return np.asarray(meta['palette'])
-    dataset = cfg.get('test_dataloader', {}).get('dataset', {})
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset', {})
     metainfo = getattr(DATASETS.get(dataset.get('type', '')), 'METAINFO', {}) if dataset else {}
     if metainfo.get('palette'):
         return np.asarray(metainfo['palette'])

@@ -1,4 +1,4 @@
-# CamVid (SegNet split, 480x360) with COCO composites pasted into the training images.
+# CamVid (SegNet split, 480x360) with COCO objects pasted into the training images.
 data_root = 'data/camvid'
 num_classes = 11
 
@@ -6,14 +6,22 @@ outliers = dict(
     type='CocoOutliers',
     ann_file='data/coco/annotations/instances_train2017.json',
     img_dir='data/coco/train2017',
-    mode='composite',
-    min_size=0,  # composites are scaled down to CamVid's frames, so small images serve as well
+    mode='object',
+    min_size=0,  # objects are scaled down to CamVid's frames, so small images serve as well
+    min_area=1000,
 )
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    # COCO images are as large as a CamVid frame; unscaled, a composite would cover the scene.
-    dict(type='PasteOutliers', source=outliers, prob=0.8, scale_range=(0.15, 0.6), num_classes=num_classes),
+    # COCO images are as large as a CamVid frame; unscaled, an object could cover the scene.
+    dict(
+        type='PasteOutliers',
+        source=outliers,
+        prob=0.8,
+        num_objects=(1, 3),
+        scale_range=(0.15, 0.8),
+        num_classes=num_classes,
+    ),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
@@ -34,7 +42,7 @@ train_dataloader = dict(
     batch_size=2,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='PassSampler', shuffle=True),
     dataset=dict(type='CamVidDataset', data_root=data_root, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(

@@ -100,8 +100,8 @@ class CocoOutliers(OutlierSource):
         known = {category['id'] for category in content['categories']}
         annotations = defaultdict(list)
         for annotation in content['annotations']:
-            if not _holds(annotation, 'image_id', 'category_id', 'segmentation'):
-                self.broken['annotations without image_id, category_id or segmentation'] += 1
+            if not _holds(annotation, 'image_id', 'category_id'):
+                self.broken['annotations without image_id or category_id'] += 1
             elif annotation['category_id'] not in known:
                 self.broken['annotations of an unknown category'] += 1
             else:
@@ -172,7 +172,7 @@ class CocoOutliers(OutlierSource):
         masks = []
         for annotation in annotations:
             try:
-                mask = encode(annotation['segmentation'], image['height'], image['width'])
+                mask = encode(annotation.get('segmentation'), image['height'], image['width'])
             except ValueError:
                 self.broken['malformed segmentations'] += 1
                 continue

@@ -212,7 +212,7 @@ def test_loads_with_the_stock_cityscapes_dataset(written):
         data = CityscapesDataset(
             data_root=str(written[0]),
             data_prefix={'img_path': f'leftImg8bit/{split}', 'seg_map_path': f'gtFine/{split}'},
-            pipeline=[{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}],
+            pipeline=[{'type': 'LoadImageFromFile'}, {'type': 'mmseg.LoadAnnotations'}],
         )
         assert len(data) == count
         assert data.metainfo['classes'] == CLASSES

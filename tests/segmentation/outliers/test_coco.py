@@ -81,6 +81,13 @@ def test_composite_leaves_out_images_with_an_excluded_category(folder):
     assert len(folder.source(exclude_categories=[])) == 2
 
 
+def test_an_excluded_instance_counts_even_if_its_segmentation_is_broken(folder):
+    for number in (1, 2):
+        folder.add_image(number)
+    folder.annotations = [box(1, 24, 0, 0, 5, 5), box(2, 24, 0, 0, 5, 5), {'image_id': 2, 'category_id': 1}]
+    assert folder.source().filtered == {'images with an excluded category': 1}
+
+
 def test_objects_lose_the_pixels_of_excluded_categories(folder):
     folder.add_image(1)
     folder.annotations = [box(1, 24, 0, 0, 6, 4), box(1, 25, 10, 10, 14, 14), box(1, 1, 3, 0, 30, 12),
@@ -129,9 +136,9 @@ def test_broken_entries_are_counted_by_reason(folder):
         'unreadable image files': 1,
         'annotations without an image record': 1,
         'annotations of an unknown category': 1,
-        'malformed segmentations': 2,
+        'malformed segmentations': 3,
         'segmentations of zero area': 1,
-        'annotations without image_id, category_id or segmentation': 2,
+        'annotations without image_id or category_id': 1,
         'image records without id, file_name, height or width': 2,
     }
 

@@ -45,7 +45,7 @@ class Canvas:
             box[2], box[3] = max(box[2], int(high[0]) + 2), max(box[3], int(high[1]) + 2)
 
     def finish(self, relief) -> None:
-        """End an object: multiply what was painted since :meth:`begin` by ``relief(h, w)``, (h, w) or (h, w, 1)."""
+        """End an object: multiply what was painted since :meth:`begin` by ``relief(h, w)``, an array that broadcasts to (h, w)."""
         x0, y0 = max(self._box[0], 0), max(self._box[1], 0)
         x1, y1 = min(self._box[2], self.width), min(self._box[3], self.height)
         self._box = None
@@ -53,10 +53,9 @@ class Canvas:
             return
         area = np.s_[y0:y1, x0:x1]
         gain = relief(y1 - y0, x1 - x0)
-        gain = gain[..., None] if gain.ndim == 2 else gain
-        inside = self._mask[area] > 0
-        lit = np.clip(self.color[area] * gain, 0, 255).astype(np.uint8)
-        self.color[area][inside] = lit[inside]
+        gain = cv2.merge([np.broadcast_to(gain, (y1 - y0, x1 - x0)).astype(np.float32)] * 3)
+        lit = cv2.multiply(self.color[area], gain, dtype=cv2.CV_8U)
+        cv2.copyTo(lit, self._mask[area], self.color[area])
         self._mask[area] = 0
 
     def stamp(self, left: int, top: int, color: np.ndarray, alpha: np.ndarray, label: int, depth: float) -> None:
@@ -96,20 +95,19 @@ class Canvas:
         )
         inside = np.zeros((height, width), np.uint8)
         cv2.fillConvexPoly(inside, np.round((quad - low) * (1 << _SHIFT)).astype(np.int32), 1, shift=_SHIFT)
-        inside = inside > 0
         area = np.s_[low[1] : high[1], low[0] : high[0]]
         if texture.shape[2] == 4:
             weight = picture[..., 3:].astype(np.float32) / 255
             picture = (self.color[area] * (1 - weight) + picture[..., :3] * weight).astype(np.uint8)
-        self.color[area][inside] = picture[inside]
-        self.label[area][inside] = label
-        self.inverse_depth[area][inside] = self._plane_depth(quad, depths, area)[inside]
+        cv2.copyTo(picture, inside, self.color[area])
+        cv2.copyTo(self._plane_depth(quad, depths, area), inside, self.inverse_depth[area])
+        self.label[area][inside > 0] = label
 
     @staticmethod
     def _plane_depth(quad: np.ndarray, depths, area) -> np.ndarray:
         """Inverse depth over ``area``: on a plane it is an affine function of the pixel."""
         system = np.column_stack([quad, np.ones(4)])
-        ax, ay, a0 = np.linalg.lstsq(system, 1.0 / np.asarray(depths, float), rcond=None)[0]
+        ax, ay, a0 = np.linalg.lstsq(system, 1.0 / np.asarray(depths, float), rcond=None)[0].tolist()
         rows = np.arange(area[0].start, area[0].stop, dtype=np.float32)[:, None]
         cols = np.arange(area[1].start, area[1].stop, dtype=np.float32)[None, :]
-        return np.maximum(ax * cols + ay * rows + a0, 1e-3).astype(np.float32)
+        return np.maximum(ax * cols + ay * rows + a0, np.float32(1e-3))

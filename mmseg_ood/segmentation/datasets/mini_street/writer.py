@@ -134,17 +134,22 @@ def _run(work, jobs: list, num_workers: int | None) -> list:
     if num_workers is None:
         available = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else range(os.cpu_count() or 1)
         num_workers = min(8, len(available))
-    if num_workers < 2 or len(jobs) < 2:
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        try:
+    # One thread, set before forking: a child of a process with OpenCV threads waits for them for ever.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        if num_workers < 2 or len(jobs) < 2:
             return [work(job) for job in jobs]
-        finally:
-            cv2.setNumThreads(threads)
-    # Forked children skip importing torch again, which takes longer than their work; elsewhere they are spawned.
-    context = multiprocessing.get_context('fork' if sys.platform == 'linux' else 'spawn')
-    with ProcessPoolExecutor(num_workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        return list(pool.map(work, jobs, chunksize=2))
+        # Forked children skip importing torch again, which takes longer than their work.
+        if sys.platform == 'linux':
+            pool = ProcessPoolExecutor(num_workers, multiprocessing.get_context('fork'))
+        else:
+            spawn = multiprocessing.get_context('spawn')
+            pool = ProcessPoolExecutor(num_workers, spawn, initializer=cv2.setNumThreads, initargs=(1,))
+        with pool:
+            return list(pool.map(work, jobs, chunksize=2))
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _write_one(root: Path, seed: int, job: tuple[str, int, int]) -> dict:

@@ -1,0 +1,52 @@
+# Everything sets itself up: an environment in $(VENV), torch only where it is missing.
+#   make demo   train, fine-tune, evaluate and draw on the embedded data, a few minutes on two cores
+#   make test   the test suite
+# STACK=onedl VENV=.venv-onedl uses the other OpenMMLab distribution.
+STACK  ?= openmmlab
+VENV   ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.10 || command -v python3)
+TORCH  ?= torch==2.13.0
+RUN    := $(VENV)/bin/python
+READY  := $(VENV)/.ready-$(STACK)
+
+DEMO   := work_dirs/demo
+DATA   := data/mini_street
+BEFORE := configs/mini_street/fast_scnn.py
+AFTER  := configs/mini_street/fast_scnn_balanced_energy.py
+TEST_SET := mini-street=$(DATA)/test
+
+.PHONY: setup demo test test-plug-ins lint clean
+setup: $(READY)
+
+$(READY): setup.py
+	@$(PYTHON) -c "import sys; assert (3, 10) <= sys.version_info[:2] <= (3, 12), sys.version" || \
+		{ echo "Python 3.10 to 3.12 is needed, found $(PYTHON); name another with PYTHON=..."; exit 1; }
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -c "import torch" 2>/dev/null || $(RUN) -m pip install $(TORCH)
+	$(RUN) -m pip install -e ".[$(STACK),dev]"
+	@# Slim systems lack libGL, which the desktop build of OpenCV loads; the headless build is the same module.
+	$(RUN) -c "import cv2" || $(RUN) -m pip install --force-reinstall --no-deps opencv-python-headless
+	touch $@
+
+demo: setup
+	$(RUN) tools/prepare_mini_street.py $(DATA)
+	$(RUN) tools/train.py $(BEFORE) --work-dir $(DEMO)/before
+	$(RUN) tools/evaluate.py $(BEFORE) $(DEMO)/before/iter_300.pth --benchmark $(TEST_SET) --score energy msp --out $(DEMO)/before
+	$(RUN) tools/estimate_prior.py $(AFTER) $(DEMO)/before/iter_300.pth --num-images 120 --out $(DEMO)/prior.json
+	$(RUN) tools/train.py $(AFTER) --work-dir $(DEMO)/after --cfg-options load_from=$(DEMO)/before/iter_300.pth
+	$(RUN) tools/evaluate.py $(AFTER) $(DEMO)/after/iter_150.pth --benchmark $(TEST_SET) --score energy msp --out $(DEMO)/after
+	$(RUN) tools/visualize.py $(AFTER) $(DEMO)/after/iter_150.pth $(TEST_SET) --out $(DEMO)/maps
+	@echo "pictures: $(DEMO)/maps   tables: $(DEMO)/before/results.csv and $(DEMO)/after/results.csv"
+
+test: setup
+	$(RUN) -m pytest
+
+# The part of the suite that meets OpenMMLab's packages.
+test-plug-ins: setup
+	$(RUN) -m pytest tests/test_compat.py tests/segmentation tests/apis mmseg_ood/segmentation
+
+lint: setup
+	$(RUN) -m ruff check .
+
+clean:
+	rm -rf $(DEMO) .pytest_cache .ruff_cache
