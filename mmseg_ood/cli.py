@@ -5,7 +5,7 @@ import contextlib
 import io
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator
 
 
@@ -18,13 +18,19 @@ def add_config_arguments(parser: ArgumentParser, launcher: bool = True) -> None:
         >>> parser.parse_args(['--cfg-options', 'a.b=1']).cfg_options
         ['a.b=1']
     """
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', default=[], type=_key_value, metavar='KEY=VALUE',
                         help='override config entries, e.g. train_cfg.max_iters=100')
     if launcher:
         parser.add_argument('--launcher', choices=('none', 'pytorch', 'slurm'), default='none',
                             help='how the processes of a distributed run were started')
         # torchrun passes --local_rank only in old releases, but scripts still carry it.
         parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
+
+
+def _key_value(option: str) -> str:
+    if not option.partition('=')[0] or '=' not in option:
+        raise ArgumentTypeError(f'expected KEY=VALUE, found {option!r}')
+    return option
 
 
 def parse_cfg_options(options: list[str]) -> dict:
@@ -48,7 +54,7 @@ def run(main: Callable[[], None]) -> None:
     """Call ``main``; a user's mistake becomes one line on stderr and exit status 2 instead of a traceback."""
     try:
         main()
-    except (FileNotFoundError, FileExistsError, ValueError) as error:
+    except (OSError, ValueError, NotImplementedError, ImportError, SyntaxError) as error:
         sys.exit(_fail(error))
 
 

@@ -2,6 +2,6 @@
 _base_ = [
     '../_base_/models/cgnet_camvid.py',
     '../_base_/datasets/camvid_coco.py',
-    '../_base_/schedules/finetune_400.py',
+    '../_base_/schedules/finetune_300.py',
     '../_base_/default_runtime.py',
 ]

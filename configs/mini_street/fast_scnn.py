@@ -4,7 +4,7 @@ _base_ = [
     '../_base_/datasets/mini_street.py',
     '../_base_/default_runtime.py',
 ]
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=1e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=20, by_epoch=False),
     dict(type='PolyLR', power=0.9, eta_min=1e-5, begin=20, end=300, by_epoch=False),

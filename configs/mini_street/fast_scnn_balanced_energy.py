@@ -35,15 +35,15 @@ model = dict(
         dict(
             type='BalancedEnergyLoss',
             prior='work_dirs/demo/prior.json',
-            m_in=-12.0,
-            m_out=-6.0,
-            alpha=5.0,
+            m_in=-6.3,
+            m_out=-2.7,
+            alpha=1.7,
             gamma_margin=3.0,
             gamma_weight=3.0,
             loss_weight=0.1,
         ),
     ]))
 load_from = 'work_dirs/demo/before/iter_300.pth'
-optim_wrapper = dict(optimizer=dict(lr=5e-4))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=1e-6, begin=0, end=150, by_epoch=False)]
-train_cfg = dict(max_iters=150, val_interval=150)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=1e-6, begin=0, end=200, by_epoch=False)]
+train_cfg = dict(max_iters=200, val_interval=200)

@@ -3,17 +3,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import set_random_seed
 from rich.progress import track
 
 from mmseg_ood.core import PriorEstimator, free_energy
 
-from .runtime import build_segmentor, load_config, provenance
+from .runtime import build_dataloader, build_segmentor, load_config, provenance
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Pixels of each side that enter the quantiles of one batch; all pixels enter the prior.
@@ -31,7 +33,7 @@ def estimate_prior(config: str | Path | Config, checkpoint: str | Path, out: str
         config: Config file or a loaded config, whose training pipeline pastes outliers.
         checkpoint: Weights of the network before its fine-tuning.
         out: The file to write, ``prior.json``; losses take its path as ``prior``.
-        num_images: Number of training images to draw (the paper: 10 000).
+        num_images: Number of training images to draw (the paper: 10 000), rounded up to whole batches.
         seed: Seed of the data loader and of the pasting.
         ood_index: Label of the outlier pixels.
         ignore_index: Label of void pixels.
@@ -48,15 +50,13 @@ def estimate_prior(config: str | Path | Config, checkpoint: str | Path, out: str
     """
     cfg = load_config(config, cfg_options)
     set_random_seed(seed)
+    loader = build_dataloader(cfg.train_dataloader, 'train_dataloader.dataset', seed)
     segmentor = build_segmentor(cfg, checkpoint, device)
-    loader_cfg = Config(dict(data=cfg.train_dataloader)).data
-    loader_cfg.dataset.pop('_scope_', None)
-    loader = Runner.build_dataloader(loader_cfg, seed=seed)
-    estimator = PriorEstimator(segmentor.decode_head.num_classes, ood_index)
+    estimator = PriorEstimator(cfg.get('num_inlier_classes') or segmentor.num_classes, ood_index)
     energies: dict[str, list[torch.Tensor]] = {'inlier': [], 'outlier': []}
-    num_batches = -(-num_images // loader.batch_size)
-    batches = itertools.islice(itertools.chain.from_iterable(itertools.repeat(loader)), num_batches)
-    for batch in track(batches, 'prior', total=num_batches):
+    drawn = 0
+    passes = itertools.chain.from_iterable(itertools.repeat(loader))
+    for batch in track(passes, 'prior', total=math.ceil(num_images / loader.batch_size)):
         logits, labels = _predict(segmentor, batch)
         logits = logits[:, :estimator.num_classes]
         estimator.update(logits, labels)
@@ -65,15 +65,19 @@ def estimate_prior(config: str | Path | Config, checkpoint: str | Path, out: str
         for side, mask in (('outlier', outliers), ('inlier', ~outliers & (labels != ignore_index))):
             values = energy[mask]
             energies[side].append(values[:: max(len(values) // _PIXELS, 1)].cpu())
+        drawn += len(labels)
+        if drawn >= num_images:
+            break
     if not int(estimator.counts.sum()):
-        raise ValueError(f'no pixel of {num_images} training images is labelled {ood_index}: the training pipeline '
+        raise ValueError(f'no pixel of {drawn} training images is labelled {ood_index}: the training pipeline '
                          f'of {cfg.filename} pastes no outliers')
+    classes = loader.dataset.metainfo.get('classes') or range(estimator.num_classes)
     result = {
         'prior': estimator.prior().tolist(), 'counts': estimator.counts.tolist(),
-        'classes': list(loader.dataset.metainfo['classes']),
+        'classes': list(map(str, classes))[:estimator.num_classes],
         'energy_quantiles': {side: dict(zip(map(str, QUANTILES), _quantiles(values), strict=True))
                              for side, values in energies.items()},
-        'num_images': num_images, 'seed': seed, 'provenance': provenance(cfg, checkpoint),
+        'num_images': drawn, 'seed': seed, 'provenance': provenance(cfg, checkpoint),
     }
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     Path(out).write_text(json.dumps(result, indent=2), encoding='utf-8')
@@ -92,5 +96,5 @@ def _predict(segmentor: torch.nn.Module, batch: dict) -> tuple[torch.Tensor, tor
 
 
 def _quantiles(values: list[torch.Tensor]) -> list[float]:
-    return [round(value, 3) for value in torch.cat(values).double().quantile(
-        torch.tensor(QUANTILES, dtype=torch.float64)).tolist()]
+    # Not torch.quantile, which refuses more than 2^24 values.
+    return [round(value, 3) for value in np.quantile(torch.cat(values).double().numpy(), QUANTILES).tolist()]

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +13,14 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_rank, init_dist, is_main_process
 from mmengine.evaluator import Evaluator
-from mmengine.runner import Runner
 from prettytable import PrettyTable
 from rich.progress import track
+from torch.utils.data import DataLoader
 
+from mmseg_ood.core import SCORES
 from mmseg_ood.segmentation.evaluation import resolve_benchmark
 
-from .runtime import build_segmentor, load_config, provenance
+from .runtime import build_dataloader, build_segmentor, load_config, provenance
 
 # The benchmarks' own resolution. A config may declare another one as `benchmark_pipeline`.
 NATIVE_PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
@@ -32,7 +34,8 @@ def evaluate(config: str | Path | Config, checkpoint: str | Path, benchmarks: Se
     """Anomaly metrics on benchmarks and, where the config has a test set, its own metric beside them.
 
     Frames go through the config's ``benchmark_pipeline`` or, by default, through the network at their own
-    resolution.
+    resolution. ``num_inlier_classes`` in the config tells of a network with further channels behind them.
+    All data sets are looked for before the first frame is computed.
 
     Args:
         config: Config file or a loaded config.
@@ -51,18 +54,28 @@ def evaluate(config: str | Path | Config, checkpoint: str | Path, benchmarks: Se
 
     Raises:
         FileNotFoundError: Config, checkpoint or data do not exist.
-        ValueError: Unknown names, a checkpoint that does not fit, or a benchmark without anomalies.
+        ValueError: Unknown names, nothing to evaluate, a checkpoint that does not fit, or a benchmark
+            without anomalies.
     """
     cfg = load_config(config, cfg_options)
-    datasets = dict(map(resolve_benchmark, benchmarks))
+    unknown = set(scores) - SCORES.keys()
+    if unknown or not scores:
+        raise ValueError(f'unknown score {sorted(unknown)}, expected some of {", ".join(SCORES)}')
+    datasets = list(map(resolve_benchmark, benchmarks))
+    has_test_set = bool(cfg.get('test_dataloader') and cfg.get('test_evaluator'))
+    if not datasets and not has_test_set:
+        raise ValueError('nothing to evaluate: no benchmark was named, and the config has no test_dataloader and '
+                         'test_evaluator')
     if launcher != 'none':
         init_dist(launcher)
+    test_loader = build_dataloader(cfg.test_dataloader, 'test_dataloader.dataset') if has_test_set else None
+    loaders = [build_dataloader(_benchmark_loader(cfg, dataset), f'benchmark {name}') for name, dataset in datasets]
     segmentor = build_segmentor(cfg, checkpoint, device)
     rows = []
-    if cfg.get('test_dataloader') and cfg.get('test_evaluator'):
-        rows.append(_evaluate_inliers(segmentor, cfg))
-    for name, dataset in datasets.items():
-        rows.extend(_evaluate_benchmark(segmentor, cfg, name, dataset, scores))
+    if test_loader is not None:
+        rows.append(_evaluate_inliers(segmentor, cfg, test_loader))
+    for (name, dataset), loader in zip(datasets, loaders, strict=True):
+        rows.extend(_evaluate_benchmark(segmentor, cfg, name, dataset['data_root'], loader, scores))
     results = {'results': rows, 'protocol': _protocol(cfg), 'provenance': provenance(cfg, checkpoint)}
     if out is not None and is_main_process():
         write_results(results, out)
@@ -78,12 +91,17 @@ def _benchmark_pipeline(cfg: Config) -> list[dict]:
     return [dict(step) for step in cfg.get('benchmark_pipeline', NATIVE_PIPELINE)]
 
 
-def _run(segmentor: torch.nn.Module, dataloader_cfg: dict, metrics: Sequence[dict] | dict,
+def _benchmark_loader(cfg: Config, dataset: dict) -> dict:
+    return dict(
+        batch_size=1, num_workers=(cfg.get('test_dataloader') or {}).get('num_workers', 2),
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(dataset, pipeline=_benchmark_pipeline(cfg), test_mode=True))
+
+
+def _run(segmentor: torch.nn.Module, dataloader: DataLoader, metrics: Sequence[dict] | dict,
          description: str) -> tuple[dict[str, float], Evaluator, int, float]:
-    """One pass over a data set: metrics, the evaluator that made them, number of frames, seconds."""
+    """One pass over a data set: figures, the evaluator that made them, number of frames, seconds."""
     start = time.perf_counter()
-    # Copied because MMEngine takes configs apart while it builds from them.
-    dataloader = Runner.build_dataloader(Config(dict(data=dataloader_cfg)).data)
     evaluator = Evaluator(metrics)
     evaluator.dataset_meta = dataloader.dataset.metainfo
     with torch.inference_mode():
@@ -93,42 +111,43 @@ def _run(segmentor: torch.nn.Module, dataloader_cfg: dict, metrics: Sequence[dic
     return figures, evaluator, len(dataloader.dataset), time.perf_counter() - start
 
 
-def _evaluate_inliers(segmentor: torch.nn.Module, cfg: Config) -> dict[str, Any]:
-    figures, _, frames, seconds = _run(segmentor, cfg.test_dataloader, cfg.test_evaluator, 'in-distribution')
+def _evaluate_inliers(segmentor: torch.nn.Module, cfg: Config, dataloader: DataLoader) -> dict[str, Any]:
+    figures, _, frames, seconds = _run(segmentor, dataloader, cfg.test_evaluator, 'in-distribution')
     return {'benchmark': 'in-distribution', 'frames': frames, 'seconds': round(seconds, 2),
             **{name: float(figure) for name, figure in figures.items()}}
 
 
-def _evaluate_benchmark(segmentor: torch.nn.Module, cfg: Config, name: str, dataset: dict,
+def _evaluate_benchmark(segmentor: torch.nn.Module, cfg: Config, name: str, root: str, dataloader: DataLoader,
                         scores: Sequence[str]) -> list[dict[str, Any]]:
-    dataloader_cfg = dict(
-        batch_size=1, num_workers=(cfg.get('test_dataloader') or {}).get('num_workers', 2),
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(dataset, pipeline=_benchmark_pipeline(cfg), test_mode=True))
-    num_classes = cfg.get('num_inlier_classes')
-    metric = dict(type='AnomalyMetric', score=list(scores), num_classes=num_classes)
-    _, evaluator, frames, seconds = _run(segmentor, dataloader_cfg, metric, name)
+    metric = dict(type='AnomalyMetric', score=list(scores), num_classes=cfg.get('num_inlier_classes'))
+    _, evaluator, frames, seconds = _run(segmentor, dataloader, metric, name)
     rows = []
     for score, summary in evaluator.metrics[0].summaries.items():
         if summary['num_outlier'] == 0:
-            raise ValueError(f'benchmark {name}: no anomalous pixel in {frames} frames under {dataset["data_root"]}')
+            raise ValueError(f'benchmark {name}: no anomalous pixel in {frames} frames under {root}')
         percent = {key: 100 * summary[key] for key in ('AP', 'FPR95', 'AUROC', 'best_F1', 'AP_error', 'FPR95_error')}
         counts = {key: summary[key] for key in ('best_threshold', 'num_inlier', 'num_outlier')}
-        rows.append({'benchmark': name, 'root': dataset['data_root'], 'score': score, 'frames': frames, **percent,
+        rows.append({'benchmark': name, 'root': root, 'score': score, 'frames': frames, **percent,
                      **counts, 'seconds': round(seconds, 2)})
     return rows
 
 
 def write_results(results: dict[str, Any], out: str | Path) -> None:
-    """Write ``results.json`` (everything) and ``results.csv`` (one line a row) into a folder."""
+    """Write ``results.json`` (everything) and ``results.csv`` (one line a row) into a folder.
+
+    Undefined figures (NaN) are null in the one, which has no word for them, and empty in the other.
+    """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / 'results.json').write_text(json.dumps(results, indent=2), encoding='utf-8')
-    columns = list(dict.fromkeys(key for row in results['results'] for key in row))
+    rows = [{key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+            for row in results['results']]
+    (out / 'results.json').write_text(json.dumps({**results, 'results': rows}, indent=2, allow_nan=False),
+                                      encoding='utf-8')
+    columns = list(dict.fromkeys(key for row in rows for key in row))
     with (out / 'results.csv').open('w', newline='', encoding='utf-8') as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
-        writer.writerows(results['results'])
+        writer.writerows(rows)
 
 
 def results_table(results: dict[str, Any]) -> str:

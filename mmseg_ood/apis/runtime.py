@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import os
 import platform
 import shlex
 import sys
@@ -14,15 +15,18 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
+from torch.utils.data import DataLoader
 
 from mmseg_ood import compat
 from mmseg_ood.version import __version__
 
 _PACKAGES = ('torch', 'numpy', 'opencv-python', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'onedl-mmengine',
              'onedl-mmcv', 'onedl-mmsegmentation')
+_SMALLEST_NORMAL_BITS = 0x00800000  # of a float32
 
 
 def load_config(config: str | Path | Config, cfg_options: dict[str, Any] | None = None) -> Config:
@@ -35,7 +39,9 @@ def load_config(config: str | Path | Config, cfg_options: dict[str, Any] | None 
     Raises:
         FileNotFoundError: The config file does not exist.
     """
-    if not isinstance(config, Config):
+    if isinstance(config, Config):
+        config = copy.deepcopy(config)  # the caller's own stays as it is
+    else:
         if not Path(config).is_file():
             raise FileNotFoundError(f'config {config} does not exist')
         config = Config.fromfile(str(config))
@@ -46,6 +52,56 @@ def load_config(config: str | Path | Config, cfg_options: dict[str, Any] | None 
     register_all_modules(init_default_scope=False)
     init_default_scope(config.get('default_scope', 'mmseg'))
     return config
+
+
+def build_dataloader(dataloader_config: dict, where: str, seed: int | None = None) -> DataLoader:
+    """The data loader of a config, on data that is there.
+
+    Args:
+        dataloader_config: As in an MMEngine config.
+        where: Where it comes from (a config key, a benchmark), for the error.
+        seed: Seed of its sampler.
+
+    Raises:
+        FileNotFoundError: A folder or file of the data set does not exist, or there are no frames.
+    """
+    check_data_folders(dataloader_config['dataset'], where)
+    try:
+        return Runner.build_dataloader(dataloader_config, seed=seed)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{where} ({_described(dataloader_config["dataset"])}): {error}') from error
+    except ValueError as error:
+        if 'need at least one array' not in str(error):
+            raise
+        # MMEngine cannot serialise an empty list of frames, and says no more than that.
+        raise FileNotFoundError(
+            f'{where} ({_described(dataloader_config["dataset"])}): no frame was found there') from error
+
+
+def check_data_folders(dataset: dict, where: str) -> None:
+    """Look for the folders of a data set, or of those that it wraps, before anything expensive starts.
+
+    Args:
+        dataset: Config of a data set.
+        where: The config key it stands under, for the error.
+
+    Raises:
+        FileNotFoundError: A folder of ``data_prefix`` does not exist; names all that were expected.
+    """
+    for key in ('dataset', 'datasets'):
+        wrapped = dataset.get(key) or []
+        for index, inner in enumerate(wrapped if isinstance(wrapped, list) else [wrapped]):
+            check_data_folders(inner, f'{where}.{key}' + (f'[{index}]' if isinstance(wrapped, list) else ''))
+    folders = [os.path.join(dataset.get('data_root') or '', prefix)
+               for prefix in (dataset.get('data_prefix') or {}).values() if prefix and '://' not in prefix]
+    missing = [folder for folder in folders if not os.path.isdir(folder)]
+    if missing:
+        raise FileNotFoundError(f'{where} ({_described(dataset)}): no folder {", ".join(missing)}; expected '
+                                f'{" and ".join(folders)}. data/README.md draws the layouts.')
+
+
+def _described(dataset: dict) -> str:
+    return ', '.join(f'{key}={dataset[key]!r}' for key in ('type', 'data_root', 'data_prefix') if key in dataset)
 
 
 def build_segmentor(config: Config, checkpoint: str | Path,
@@ -68,7 +124,7 @@ def build_segmentor(config: Config, checkpoint: str | Path,
     content = compat.load_checkpoint(checkpoint)
     segmentor = MODELS.build(_without_training(config.model))
     _load_strictly(segmentor, content.get('state_dict', content), checkpoint)
-    segmentor.dataset_meta = content.get('meta', {}).get('dataset_meta')
+    segmentor.dataset_meta = (content.get('meta') or {}).get('dataset_meta')
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     if torch.device(device).type == 'cpu':
         _flush_denormals(segmentor)
@@ -104,18 +160,13 @@ def _load_strictly(segmentor: torch.nn.Module, state: dict, checkpoint: str | Pa
 def _flush_denormals(segmentor: torch.nn.Module) -> None:
     """CPU arithmetic on denormal numbers is 30 to 50 times slower; treat them as the zeros they nearly are."""
     torch.set_flush_denormal(True)
-    tiny = torch.finfo(torch.float32).tiny
-    weights = [parameter.detach().abs() for parameter in segmentor.parameters()]
-    # Counted as bit patterns: comparisons flush denormal operands, too.
-    denormal = sum(int(((w.view(torch.int32) != 0) & (w.view(torch.int32) < _bits(tiny))).sum()) for w in weights
-                   if w.dtype == torch.float32)
+    # Counted as bit patterns without the sign, because comparisons of floats may flush their operands.
+    patterns = [weight.detach().view(torch.int32) & 0x7FFFFFFF for weight in segmentor.parameters()
+                if weight.dtype == torch.float32]
+    denormal = sum(int(((bits > 0) & (bits < _SMALLEST_NORMAL_BITS)).sum()) for bits in patterns)
     if denormal:
-        print(f'{denormal} of {sum(w.numel() for w in weights)} weights are denormal numbers; the CPU treats them '
-              f'as 0, which changes outputs by less than 1e-30')
-
-
-def _bits(value: float) -> int:
-    return int(torch.tensor(value, dtype=torch.float32).view(torch.int32))
+        print(f'{denormal} of {sum(bits.numel() for bits in patterns)} weights are denormal numbers; the CPU treats '
+              f'them as 0, which changes outputs by less than 1e-30')
 
 
 def provenance(config: Config, checkpoint: str | Path) -> dict[str, Any]:
@@ -128,7 +179,7 @@ def provenance(config: Config, checkpoint: str | Path) -> dict[str, Any]:
             continue
     return {
         'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        'config': str(config.filename or ''),
+        'config': _readable_path(config.filename),
         'checkpoint': str(checkpoint),
         'checkpoint_sha256': hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
         'mmseg_ood': __version__,
@@ -136,3 +187,10 @@ def provenance(config: Config, checkpoint: str | Path) -> dict[str, Any]:
         'versions': versions,
         'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
     }
+
+
+def _readable_path(path: str | None) -> str:
+    """Relative to the working folder where it lies there: results travel, absolute paths do not."""
+    if path and Path(path).is_relative_to(Path.cwd()):
+        return str(Path(path).relative_to(Path.cwd()))
+    return path or ''

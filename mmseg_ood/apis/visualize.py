@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmseg.apis import inference_model
+from mmseg.datasets.transforms import LoadAnnotations
 from mmseg.registry import DATASETS
-from mmseg.utils import get_classes, get_palette
+from mmseg.utils import get_palette
 from rich.progress import track
 
 from mmseg_ood.core import anomaly_score
+from mmseg_ood.segmentation.datasets.labels import check_label_file
 from mmseg_ood.segmentation.evaluation import BENCHMARKS, resolve_benchmark
 from mmseg_ood.segmentation.visualization import Panel, draw_panels
 
@@ -28,7 +30,7 @@ SCALE_FRAMES = 8
 SCALE_QUANTILES = (0.01, 0.995)
 
 
-def visualize(config: str | Path | Config, checkpoint: str | Path, source: str, score: str = 'energy',
+def visualize(config: str | Path | Config, checkpoint: str | Path, source: str | Path, score: str = 'energy',
               out: str | Path = 'anomaly_maps', cfg_options: dict[str, Any] | None = None,
               device: str | None = None) -> list[Path]:
     """Draw image, prediction, anomaly map and, where there is one, ground truth.
@@ -50,8 +52,11 @@ def visualize(config: str | Path | Config, checkpoint: str | Path, source: str, 
 
     Raises:
         FileNotFoundError: No image under ``source``.
-        ValueError: A file that is not an image, or see :func:`mmseg_ood.apis.evaluate`.
+        ValueError: A file that is not an image, ground truth that does not fit, or see
+            :func:`mmseg_ood.apis.evaluate`.
+        OSError: A picture cannot be written.
     """
+    source = str(source)
     cfg = load_config(config, cfg_options)
     frames = find_frames(source)
     segmentor = build_segmentor(cfg, checkpoint, device)
@@ -66,7 +71,8 @@ def visualize(config: str | Path | Config, checkpoint: str | Path, source: str, 
         picture = draw_panels(_panel(segmentor, frame, score, cfg), palette, score_range, score,
                               title=Path(frame['img_path']).name)
         written.append(_unused_path(out, Path(frame['img_path']).stem, written))
-        cv2.imwrite(str(written[-1]), picture[..., ::-1])
+        if not cv2.imwrite(str(written[-1]), picture[..., ::-1]):
+            raise OSError(f'{written[-1]} cannot be written')
     (out / 'visualize.json').write_text(json.dumps({
         'source': source, 'score': score, 'score_range': score_range, 'files': [path.name for path in written],
         'provenance': provenance(cfg, checkpoint)}, indent=2), encoding='utf-8')
@@ -114,11 +120,8 @@ def _panel(segmentor: torch.nn.Module, frame: dict[str, Any], score: str, cfg: C
 def _ground_truth(frame: dict[str, Any]) -> np.ndarray | None:
     if 'seg_map_path' not in frame:
         return None
-    raw = cv2.imread(frame['seg_map_path'], cv2.IMREAD_UNCHANGED)
-    labels = raw.copy()
-    for old, new in (frame.get('label_map') or {}).items():
-        labels[raw == old] = new
-    return labels
+    check_label_file(frame['seg_map_path'], frame['img_path'])
+    return LoadAnnotations()(dict(frame))['gt_seg_map']
 
 
 def _score_range(scores: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -127,19 +130,15 @@ def _score_range(scores: Sequence[np.ndarray]) -> tuple[float, float]:
 
 
 def _palette(segmentor: torch.nn.Module, cfg: Config) -> np.ndarray:
-    """Colours of the classes from the checkpoint, from the config's data set, or Cityscapes'."""
-    meta = segmentor.dataset_meta or {}
-    if meta.get('palette'):
-        return np.asarray(meta['palette'])
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset', {})
-    metainfo = getattr(DATASETS.get(dataset.get('type', '')), 'METAINFO', {}) if dataset else {}
-    if metainfo.get('palette'):
-        return np.asarray(metainfo['palette'])
-    num_classes = segmentor.decode_head.num_classes
-    known = len(get_classes('cityscapes')) == num_classes
+    """Colours ``(C, 3)`` of the classes from the checkpoint, the config's data set or Cityscapes."""
+    num_classes = cfg.get('num_inlier_classes') or segmentor.num_classes
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    declared = getattr(DATASETS.get(str(dataset.get('type'))), 'METAINFO', {})
+    for palette in ((segmentor.dataset_meta or {}).get('palette'), declared.get('palette'), get_palette('cityscapes')):
+        if palette is not None and len(palette) == num_classes:
+            return np.asarray(palette)
     # Any distinct colours serve where nobody knows the classes.
-    return np.asarray(get_palette('cityscapes')) if known else np.random.default_rng(0).integers(
-        40, 256, (num_classes, 3))
+    return np.random.default_rng(0).integers(40, 256, (num_classes, 3))
 
 
 def _unused_path(out: Path, stem: str, written: Sequence[Path]) -> Path:

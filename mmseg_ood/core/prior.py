@@ -152,7 +152,8 @@ def prior_weight(logits: Tensor, prior: Tensor, gamma: float, dim: int = 1) -> T
         raise ValueError(f'prior has {prior.numel()} classes, logits have {logits.shape[dim]}')
     logits = at_least_float32(logits)
     powered = power_prior(prior.double(), gamma).to(logits)
-    return torch.tensordot(torch.softmax(logits, dim), powered, dims=([dim], [0]))
+    # Not a matrix product: autocast would compute that in half precision.
+    return (torch.softmax(logits, dim).movedim(dim, -1) * powered).sum(-1)
 
 
 class PriorEstimator:

@@ -1,5 +1,6 @@
 """Stock MMSegmentation configs with the plug-ins added, through ``Runner.from_cfg``: train, validate, resume."""
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 SIZE = 64
+ROOT = Path(__file__).parents[2]
 STOCK_CONFIGS = Path(mmseg.__file__).parent / '.mim' / 'configs'
 STOCK = {
     'fast_scnn': 'fastscnn/fast_scnn_8xb4-160k_cityscapes-512x1024.py',
@@ -125,6 +127,20 @@ def test_checkpoint_resumes_and_holds_nothing_of_the_plug_ins(data, tmp_path):
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 3
+
+
+def test_example_of_the_readme(data, tmp_path):
+    """The complete config in README.md, on the stock config it names and our tiny data, trains and validates."""
+    blocks = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text(), flags=re.DOTALL)
+    example = next(block for block in blocks if '_base_' in block)
+    example = example.replace('path/to/mmsegmentation/configs', str(STOCK_CONFIGS)).replace('load_from', 'unused')
+    (tmp_path / 'example.py').write_text(example)
+    cfg = made_small(Config.fromfile(tmp_path / 'example.py'), data, tmp_path)
+    paste = next(step for step in cfg.train_dataloader.dataset.pipeline if step['type'] == 'PasteOutliers')
+    paste['source'] = dict(type='CutoutFolderOutliers', root=str(data / 'cutouts'))
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert set(runner.val_loop.run()) >= {'mIoU', 'AP', 'FPR95', 'AUROC'}
 
 
 # The imports of mmseg's own tools/train.py, in its order; the config brings the plug-ins along.

@@ -1,4 +1,4 @@
-# CamVid (SegNet split, 480x360) with COCO objects pasted into the training images.
+# CamVid (SegNet split, 480x360) with COCO composites pasted into the training images.
 data_root = 'data/camvid'
 num_classes = 11
 
@@ -6,20 +6,19 @@ outliers = dict(
     type='CocoOutliers',
     ann_file='data/coco/annotations/instances_train2017.json',
     img_dir='data/coco/train2017',
-    mode='object',
-    min_size=0,  # objects are scaled down to CamVid's frames, so small images serve as well
-    min_area=1000,
+    mode='composite',
+    min_size=0,  # composites are scaled down to CamVid's frames, so small images serve as well
 )
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
-    # COCO images are as large as a CamVid frame; unscaled, an object could cover the scene.
+    # COCO images are as large as a CamVid frame; unscaled, a composite could cover the scene.
     dict(
         type='PasteOutliers',
         source=outliers,
         prob=0.8,
-        num_objects=(1, 3),
-        scale_range=(0.15, 0.8),
+        num_objects=(1, 2),
+        scale_range=(0.1, 0.7),
         num_classes=num_classes,
     ),
     dict(type='RandomFlip', prob=0.5),

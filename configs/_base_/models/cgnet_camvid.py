@@ -19,6 +19,7 @@ model = dict(
         num_blocks=(3, 21),
         dilations=(2, 4),
         reductions=(8, 16),
+        norm_eval=True,  # statistics of two frames would be worse than those of the pretraining
     ),
     decode_head=dict(
         type='FCNHead',

@@ -92,7 +92,11 @@ class AnomalyMetric(BaseMetric):
 
         Args:
             data_batch: Not used.
-            data_samples: Model outputs as dicts with ``seg_logits``, ``gt_sem_seg`` and ``img_path``.
+            data_samples: Model outputs as dicts with ``seg_logits`` (C, H, W), ``gt_sem_seg`` (1, H, W) and
+                ``img_path``.
+
+        Raises:
+            ValueError: A key is missing, labels or scores are not legal; names the image.
         """
         for sample in data_samples:
             self._count_last_frame()
@@ -101,8 +105,9 @@ class AnomalyMetric(BaseMetric):
                 if key not in sample:
                     raise ValueError(f'{image}: AnomalyMetric needs {key!r}, found {sorted(sample)}')
             logits = sample['seg_logits']['data'][:self.num_classes]
-            if len(logits) < 2:
-                raise ValueError(f'{image}: expected logits of at least 2 classes, found {len(logits)} channel')
+            if len(logits) < (self.num_classes or 2):
+                raise ValueError(f'{image}: expected logits of at least {self.num_classes or 2} classes, found '
+                                 f'{len(logits)} channel{"s" * (len(logits) > 1)}')
             scores = {name: anomaly_score(logits[None], name, self.temperature)[0] for name in self.scores}
             self._last_frame = (scores, self._anomaly_labels(sample, len(logits), image), image)
             self._num_frames += 1

@@ -74,9 +74,16 @@ class EnergyLoss(nn.Module):
 
         Returns:
             A scalar, or zeros ``(N, H, W)`` for ``reduction_override='none'``.
+
+        Raises:
+            ValueError: Logits that are not finite or of less than ``num_classes`` channels, or label
+                values that are none of the above.
         """
         if reduction_override == 'none':
             return cls_score.new_zeros(label.shape)
+        if cls_score.shape[1] < (self.num_classes or 0):
+            raise ValueError(f'{type(self).__name__}: num_classes={self.num_classes}, but the logits have '
+                             f'{cls_score.shape[1]} channels')
         inlier, outlier = self.terms(cls_score[:, :self.num_classes], label, ignore_index)
         has_outliers = bool((label == self.ood_index).any())
         return self.loss_weight * (0.5 * (inlier + outlier) if has_outliers else inlier)

@@ -45,7 +45,7 @@ class Canvas:
             box[2], box[3] = max(box[2], int(high[0]) + 2), max(box[3], int(high[1]) + 2)
 
     def finish(self, relief) -> None:
-        """End an object: multiply what was painted since :meth:`begin` by ``relief(h, w)``, an array that broadcasts to (h, w)."""
+        """End an object: multiply what was painted since :meth:`begin` by ``relief(h, w)``, (h, w) or less."""
         x0, y0 = max(self._box[0], 0), max(self._box[1], 0)
         x1, y1 = min(self._box[2], self.width), min(self._box[3], self.height)
         self._box = None
