@@ -226,5 +226,5 @@ def test_command_line(tmp_path):
     assert 'ROOT' in shown.stdout
     (tmp_path / 'foreign.txt').write_text('')
     refused = subprocess.run([sys.executable, str(TOOL), str(tmp_path)], capture_output=True, text=True, timeout=60)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert 'foreign.txt' in refused.stderr

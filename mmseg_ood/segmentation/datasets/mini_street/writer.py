@@ -11,6 +11,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from .anomalies import render_with_anomalies
 from .classes import ANOMALY, CLASSES, VOID
@@ -136,10 +138,11 @@ def _run(work, jobs: list, num_workers: int | None) -> list:
         num_workers = min(8, len(available))
     # One thread, set before forking: a child of a process with OpenCV threads waits for them for ever.
     threads = cv2.getNumThreads()
+    progress = Console(stderr=True)
     cv2.setNumThreads(1)
     try:
         if num_workers < 2 or len(jobs) < 2:
-            return [work(job) for job in jobs]
+            return [work(job) for job in track(jobs, 'mini_street', console=progress)]
         # Forked children skip importing torch again, which takes longer than their work.
         if sys.platform == 'linux':
             pool = ProcessPoolExecutor(num_workers, multiprocessing.get_context('fork'))
@@ -147,7 +150,7 @@ def _run(work, jobs: list, num_workers: int | None) -> list:
             spawn = multiprocessing.get_context('spawn')
             pool = ProcessPoolExecutor(num_workers, spawn, initializer=cv2.setNumThreads, initargs=(1,))
         with pool:
-            return list(pool.map(work, jobs, chunksize=2))
+            return list(track(pool.map(work, jobs, chunksize=2), 'mini_street', total=len(jobs), console=progress))
     finally:
         cv2.setNumThreads(threads)
 
