@@ -25,10 +25,7 @@ train_pipeline = [
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
 ]
-train_dataloader = dict(
-    sampler=dict(_delete_=True, type='PassSampler', shuffle=True),
-    dataset=dict(pipeline=train_pipeline),
-)
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 model = dict(
     decode_head=dict(loss_decode=[
         dict(type='InlierLoss', loss=dict(type='CrossEntropyLoss', avg_non_ignore=True)),

@@ -128,6 +128,13 @@ class ScoreHistogram:
             raise ValueError(f'cannot merge histograms of max_bins {self.max_bins} and {other.max_bins}')
         self._add(other._inlier, other._outlier, other.dropped_bits)
 
+    def __getstate__(self) -> dict:
+        """Pickles hold the counts on the CPU: other processes have no room on this one's GPU."""
+        state = dict(self.__dict__)
+        for name in ('_inlier', '_outlier'):
+            state[name] = _Counts(*(part.cpu() for part in state[name]))
+        return state
+
     def _add(self, inlier: _Counts, outlier: _Counts, dropped_bits: int) -> None:
         bits = max(self.dropped_bits, dropped_bits)
         device = inlier.keys.device

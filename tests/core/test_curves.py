@@ -1,4 +1,6 @@
 """ScoreHistogram against scikit-learn."""
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,15 @@ def test_merge_with_an_empty_histogram():
     merged.merge(filled(scores, labels))
     merged.merge(ScoreHistogram())
     assert merged.summary() == filled(scores, labels).summary()
+
+
+def test_pickle_keeps_every_count():
+    scores, labels = sample('continuous')
+    histogram = filled(scores, labels, max_bins=2**12)
+    copied = pickle.loads(pickle.dumps(histogram))
+    assert copied.summary() == histogram.summary()
+    copied.merge(histogram)
+    assert copied.summary()['num_outlier'] == 2 * labels.sum()
 
 
 def test_curve_equals_scikit_learn():

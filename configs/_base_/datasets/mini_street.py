@@ -17,7 +17,7 @@ train_dataloader = dict(
     batch_size=4,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(type='PassSampler', shuffle=True),
     dataset=dict(
         type='CityscapesDataset',
         data_root=data_root,
