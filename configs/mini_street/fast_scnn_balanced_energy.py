@@ -37,10 +37,10 @@ model = dict(
             alpha=1.7,
             gamma_margin=3.0,
             gamma_weight=3.0,
-            loss_weight=0.1,
+            loss_weight=0.3,
         ),
     ]))
-load_from = 'work_dirs/demo/before/iter_300.pth'
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
-param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=1e-6, begin=0, end=200, by_epoch=False)]
-train_cfg = dict(max_iters=200, val_interval=200)
+load_from = 'work_dirs/demo/before/iter_220.pth'
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
+param_scheduler = [dict(type='PolyLR', power=0.9, eta_min=1e-6, begin=0, end=240, by_epoch=False)]
+train_cfg = dict(max_iters=240, val_interval=240)
