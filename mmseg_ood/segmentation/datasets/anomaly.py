@@ -4,7 +4,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from .checked import CheckedSegDataset
-from .labels import IGNORE_INDEX, OOD_INDEX
 from .layout import Layout, find_frames
 
 
@@ -32,7 +31,6 @@ class AnomalyDataset(CheckedSegDataset):
     METAINFO: ClassVar[dict] = {'classes': ('inlier', 'anomaly'), 'palette': [[128, 128, 128], [255, 102, 0]]}
     LAYOUTS: ClassVar[tuple[Layout, ...]] = ()
     UNUSED = CheckedSegDataset.UNUSED | {'data_prefix'}
-    allowed_labels = (0, OOD_INDEX, IGNORE_INDEX)
 
     def load_data_list(self) -> list[dict]:
         """Find the frames; called by MMEngine."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from mmseg.registry import DATASETS
 
 from .checked import CheckedSegDataset
-from .labels import IGNORE_INDEX, OOD_INDEX
+from .labels import IGNORE_INDEX
 from .layout import IMAGE, Layout, find_frames
 
 _VOID = 11
@@ -50,18 +50,9 @@ class CamVidDataset(CheckedSegDataset):
         self._folders = {key: PurePosixPath(folder).as_posix() for key, folder in data_prefix.items()}
         super().__init__(data_root, split, data_prefix=data_prefix, **kwargs)
 
-    @classmethod
-    def get_label_map(cls, new_classes: list[str] | None = None) -> dict[int, int]:
-        """What the values in the files mean: MMSegmentation's map for chosen classes, and void."""
-        return {**(super().get_label_map(new_classes) or {}), _VOID: IGNORE_INDEX}
-
-    @property
-    def allowed_labels(self) -> tuple[int, ...]:
-        return (*range(len(self.metainfo['classes'])), OOD_INDEX, IGNORE_INDEX)
-
     def load_data_list(self) -> list[dict]:
         """Find the frames; called by MMEngine."""
         layout = Layout('SegNet split', f'{self._folders["img_path"]}/NAME.{IMAGE}',
                         f'{self._folders["seg_map_path"]}/NAME.png')
         _, frames = find_frames(self.data_root, [layout])
-        return self._data_list(frames, self.label_map)
+        return self._data_list(frames, {**self._class_map(), _VOID: IGNORE_INDEX})

@@ -1,7 +1,8 @@
 """How a data set lies on disk: two path templates that share a name, and the search for them.
 
-In a template ``NAME`` is the name of the frame, which pairs an image with its label map; ``NUMBER`` and
-``SCENE`` stand for any number and any text; ``{a,b}`` for either text. Error messages show the templates.
+In a template ``NAME`` is the name of the frame, which pairs an image with its label map; where frames of
+different folders share their names, ``FOLDER`` is part of it (``FOLDER/NAME``). ``NUMBER`` stands for any
+number, ``SCENE`` and ``CITY`` for any text; ``{a,b}`` for either text. Error messages show the templates.
 """
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ from typing import NamedTuple, NoReturn
 
 from mmengine.logging import print_log
 
-from .labels import OOD_INDEX
+from .labels import IGNORE_INDEX, OOD_INDEX
 
 IMAGE = '{png,jpg,jpeg,webp}'
 
-_TOKENS = {'NAME': r'(?P<name>[^/.][^/]*?)', 'NUMBER': '[0-9]+', 'SCENE': '[^/]+'}
-_TOKEN = re.compile(r'(NAME|NUMBER|SCENE|\{[^}]*\})')
+_TOKENS = {'NAME': r'(?P<name>[^/.][^/]*?)', 'FOLDER': r'(?P<folder>[^/.][^/]*)', 'NUMBER': '[0-9]+',
+           'SCENE': '[^/]+', 'CITY': '[^/]+'}
+_TOKEN = re.compile(r'(\{[^}]*\}|' + '|'.join(_TOKENS) + ')')
 _NAMED_AT_MOST = 5
 
 
@@ -28,7 +30,7 @@ class Layout(NamedTuple):
         name: What error messages call it.
         images: Template of the images, relative to the data root.
         labels: Template of the label maps.
-        label_map: What the values in the files mean; values that are not listed stay as they are.
+        label_map: What each value in the files means; values that are not listed are refused.
         subset: The part of the data set that lies there, where the folder says so.
         unlabelled: Regular expression for the names of images that have no label map by design; the others
             must have one.
@@ -36,7 +38,7 @@ class Layout(NamedTuple):
     name: str
     images: str
     labels: str
-    label_map: Mapping[int, int] = {1: OOD_INDEX}
+    label_map: Mapping[int, int] = {0: 0, 1: OOD_INDEX, IGNORE_INDEX: IGNORE_INDEX}
     subset: str | None = None
     unlabelled: str | None = None
 
@@ -59,7 +61,7 @@ def find_files(root: str | Path, template: str) -> dict[str, Path]:
         template: See the top of this file.
 
     Returns:
-        Path of every file, by its ``NAME``.
+        Path of every file, by its ``NAME`` or ``FOLDER/NAME``.
 
     Raises:
         ValueError: Two files have the same name.
@@ -73,21 +75,21 @@ def find_files(root: str | Path, template: str) -> dict[str, Path]:
     whole = re.compile(_regex(template))
     files: dict[str, Path] = {}
     for path in sorted(paths):
-        name = whole.fullmatch(path.relative_to(root).as_posix())['name']
+        groups = whole.fullmatch(path.relative_to(root).as_posix()).groupdict()
+        name = '/'.join(groups[key] for key in ('folder', 'name') if key in groups)
         if name in files:
             raise ValueError(f'two files for the frame {name}: {files[name]} and {path}')
         files[name] = path
     return files
 
 
-def pair_frames(images: Mapping[str, Path], labels: Mapping[str, Path],
-                unlabelled: str | None = None) -> list[Frame]:
+def pair_frames(layout: Layout, images: Mapping[str, Path], labels: Mapping[str, Path]) -> list[Frame]:
     """Pair images with label maps of the same name, in natural order (``2`` before ``10``).
 
     Args:
+        layout: Layout the files were found with; tells which images need no label map.
         images: Images by name.
         labels: Label maps by name.
-        unlabelled: Regular expression for the names of images that need no label map.
 
     Returns:
         The frames that have both.
@@ -97,16 +99,17 @@ def pair_frames(images: Mapping[str, Path], labels: Mapping[str, Path],
 
     Examples:
         >>> files = {name: Path(name) for name in ('street_10', 'street_2')}
-        >>> [frame.name for frame in pair_frames(files, files)]
+        >>> layout = Layout('flat', 'images/NAME.png', 'labels/NAME.png')
+        >>> [frame.name for frame in pair_frames(layout, files, files)]
         ['street_2', 'street_10']
     """
     alone = [images[name] for name in images.keys() - labels.keys()
-             if unlabelled is None or not re.fullmatch(unlabelled, name)]
+             if layout.unlabelled is None or not re.fullmatch(layout.unlabelled, name)]
     if alone:
-        raise ValueError(f'{len(alone)} images without a label map: {_named(alone)}')
+        raise ValueError(f'{len(alone)} images without a label map ({layout.labels}): {first_few(alone)}')
     alone = [labels[name] for name in labels.keys() - images.keys()]
     if alone:
-        raise ValueError(f'{len(alone)} label maps without an image: {_named(alone)}')
+        raise ValueError(f'{len(alone)} label maps without an image ({layout.images}): {first_few(alone)}')
     return [Frame(name, images[name], labels[name]) for name in sorted(labels, key=natural_key)]
 
 
@@ -136,7 +139,7 @@ def find_frames(root: str | Path, layouts: Sequence[Layout]) -> tuple[Layout, li
     if not matching:
         _refuse(root, found)
     layout, images, labels = matching[0]
-    frames = pair_frames(images, labels, layout.unlabelled)
+    frames = pair_frames(layout, images, labels)
     if len(images) > len(frames):
         print_log(f'{root}: {len(images) - len(frames)} images without public labels are left out', 'current')
     return layout, frames
@@ -146,6 +149,18 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     """Sort key under which numbers inside names count as numbers."""
     parts = re.split('([0-9]+)', name)
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+
+def first_few(items: Iterable[object], separator: str = ', ') -> str:
+    """A list for an error message, cut to what one wants to read.
+
+    Examples:
+        >>> first_few(range(8))
+        '0, 1, 2, 3, 4 and 3 more'
+    """
+    names = sorted(map(str, items), key=natural_key)
+    more = len(names) - _NAMED_AT_MOST
+    return separator.join(names[:_NAMED_AT_MOST]) + (f' and {more} more' if more > 0 else '')
 
 
 def _regex(template: str) -> str:
@@ -161,21 +176,16 @@ def _token_regex(part: str) -> str:
 def _refuse(root: Path, found: list[tuple[Layout, dict, dict]]) -> NoReturn:
     for layout, images, labels in found:
         if labels:
-            pair_frames(images, labels)  # no name in common: names the files
+            pair_frames(layout._replace(unlabelled=None), images, labels)  # no name in common: names the files
         if images:
             raise ValueError(f'{root} holds {len(images)} images ({layout.images}) but no label map '
                              f'({layout.labels}). A test split whose labels are not public cannot be '
                              'scored: without labels everything would count as background.')
     content = sorted(child.name + '/' * child.is_dir() for child in root.iterdir())
-    raise FileNotFoundError(f'{root} holds no labelled frame; found there: {_named(content) or "nothing"}. '
+    raise FileNotFoundError(f'{root} holds no labelled frame; found there: {first_few(content) or "nothing"}. '
                             f'{_drawn([layout for layout, _, _ in found])}')
 
 
 def _drawn(layouts: Iterable[Layout]) -> str:
     return 'Layouts that were looked for:' + ''.join(f'\n  {layout}' for layout in layouts)
 
-
-def _named(items: Iterable[object]) -> str:
-    names = sorted(map(str, items), key=natural_key)
-    more = len(names) - _NAMED_AT_MOST
-    return ', '.join(names[:_NAMED_AT_MOST]) + (f' and {more} more' if more > 0 else '')

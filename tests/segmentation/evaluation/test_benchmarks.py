@@ -8,30 +8,37 @@ from mmseg.registry import DATASETS
 
 from mmseg_ood.segmentation.evaluation import BENCHMARKS, resolve_benchmark
 
-
-@pytest.fixture
-def flat_layout(tmp_path):
-    """Two frames as ``images`` + ``labels_masks``, which all benchmarks accept."""
-    for folder in ('images', 'labels_masks'):
-        (tmp_path / folder).mkdir()
-    for name in ('one', 'two'):
-        labels = np.zeros((4, 6), np.uint8)
-        labels[1, 2], labels[3] = 1, 255
-        cv2.imwrite(str(tmp_path / f'images/{name}.png'), np.full((4, 6, 3), 50, np.uint8))
-        cv2.imwrite(str(tmp_path / f'labels_masks/{name}.png'), labels)
-    return tmp_path
+# Image, label map and the values of an inlier, an anomaly and, where there is one, void.
+FLAT = ('images/{}.png', 'labels_masks/{}.png', (0, 1, 255))
+OTHERS = {
+    'lost-and-found': ('leftImg8bit/test/s/{}_leftImg8bit.png', 'gtCoarse/test/s/{}_gtCoarse_labelIds.png', (1, 2, 0)),
+    'street-hazards': ('test/images/t5/{}.png', 'test/annotations/t5/{}.png', (3, 14)),
+}
 
 
 @pytest.mark.parametrize('name', BENCHMARKS)
-def test_every_benchmark_builds_its_data_set(name, flat_layout):
-    resolved, config = resolve_benchmark(f'{name}={flat_layout}')
+def test_every_benchmark_builds_its_data_set(name, tmp_path):
+    image, label, values = OTHERS.get(name, FLAT)
+    for frame in ('one', 'two'):
+        label_map = np.repeat([values] * 4, 6 // len(values), axis=1)
+        for path, pixels in ((image, np.full((4, 6, 3), 50)), (label, label_map)):
+            path = tmp_path / path.format(frame)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), pixels.astype(np.uint8))
+    resolved, config = resolve_benchmark(f'{name}={tmp_path}')
     assert resolved == name
     pipeline = [LoadImageFromFile(), LoadAnnotations(), PackSegInputs()]
     dataset = DATASETS.build(dict(config, pipeline=pipeline, test_mode=True))
     assert len(dataset) == 2
+    dataset.check_files()
     labels = dataset[0]['data_samples'].gt_sem_seg.data
-    assert labels.unique().tolist() == [0, 254, 255]
-    assert (labels == 254).sum() == 1
+    assert labels.unique().tolist() == [0, 254, 255][:len(values)]
+    assert (labels == 254).sum() == 24 // len(values)
+
+
+def test_size_limits_of_obstacles():
+    assert {name for name, benchmark in BENCHMARKS.items() if benchmark.obstacles} == {
+        'fishyscapes-lost-and-found', 'lost-and-found', 'road-obstacle-21'}
 
 
 @pytest.mark.parametrize('name', BENCHMARKS)
