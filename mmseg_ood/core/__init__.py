@@ -1,11 +1,26 @@
 """The mathematics of the toolkit: torch and numpy only, usable from any training loop."""
-from .curves import FPR_RULES, ScoreHistogram
-from .energy import SCORES, anomaly_score, free_energy
+from .components import (
+    COMPONENT_LIMITS,
+    SIOU_THRESHOLDS,
+    ComponentAccumulator,
+    ComponentBox,
+    ComponentLimits,
+    Components,
+    component_boxes,
+    component_scores,
+)
+from .curves import FPR_RULES, OperatingPoint, ScoreHistogram
+from .energy import free_energy
 from .losses import EnergyTerms, balanced_energy_regularization, energy_regularization
 from .prior import PRIORS, PriorEstimator, load_prior, power_prior, prior_weight
+from .scores import SCORES, AnomalyScorer, anomaly_score, register_score
+from .smoothing import gaussian_smoothing
+from .statistics import MaxLogitStatistics, statistics_path
 
 __all__ = [
-    'FPR_RULES', 'PRIORS', 'SCORES', 'EnergyTerms', 'PriorEstimator', 'ScoreHistogram', 'anomaly_score',
-    'balanced_energy_regularization', 'energy_regularization', 'free_energy', 'load_prior', 'power_prior',
-    'prior_weight',
+    'COMPONENT_LIMITS', 'FPR_RULES', 'PRIORS', 'SCORES', 'SIOU_THRESHOLDS', 'AnomalyScorer', 'ComponentAccumulator',
+    'ComponentBox', 'ComponentLimits', 'Components', 'EnergyTerms', 'MaxLogitStatistics', 'OperatingPoint',
+    'PriorEstimator', 'ScoreHistogram', 'anomaly_score', 'balanced_energy_regularization', 'component_boxes',
+    'component_scores', 'energy_regularization', 'free_energy', 'gaussian_smoothing', 'load_prior', 'power_prior',
+    'prior_weight', 'register_score', 'statistics_path',
 ]

@@ -1,4 +1,4 @@
-"""Streaming ROC and precision-recall: exact counts, constant memory, no pixel kept.
+"""Streaming ROC and precision-recall: counts instead of pixels, so memory does not grow with the data.
 
 Example:
     >>> histogram = ScoreHistogram()
@@ -9,76 +9,44 @@ Example:
 """
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .curve_figures import Areas, BestF1, Crossing, LastAllowed, Steps, spread
+from .score_counts import Cells, ScoreCounts, to_scores
+
 FPR_RULES = ('first', 'nearest', 'interpolate')
 
 
-def _to_keys(scores: Tensor) -> Tensor:
-    """float32 scores to int32 keys of the same order, one key for each distinct value."""
-    bits = (scores + 0.0).view(torch.int32)  # + 0.0 makes -0.0 and 0.0 one value
-    return bits ^ ((bits >> 31) & 0x7FFFFFFF)
-
-
-def _to_scores(keys: Tensor) -> Tensor:
-    """Inverse of :func:`_to_keys`."""
-    return (keys ^ ((keys >> 31) & 0x7FFFFFFF)).view(torch.float32)
-
-
-class _Counts(NamedTuple):
-    """Ascending distinct keys ``(K,)`` int32 and how often each occurred ``(K,)`` int64."""
-    keys: Tensor
-    counts: Tensor
-
-    @classmethod
-    def of(cls, keys: Tensor) -> _Counts:
-        return cls(*torch.unique_consecutive(keys.sort().values, return_counts=True))
-
-    def coarsened(self, bits: int) -> _Counts:
-        """Counts of the keys without their low ``bits``."""
-        if bits == 0:
-            return self
-        keys, run_lengths = torch.unique_consecutive(self.keys >> bits, return_counts=True)
-        return _Counts(keys, _run_sums(self.counts, run_lengths))
-
-    def plus(self, other: _Counts) -> _Counts:
-        """Union of two sets of counts by a linear merge: both key lists are sorted already."""
-        if not len(self.keys):
-            return other
-        place = torch.searchsorted(self.keys, other.keys)
-        known = self.keys[place.clamp_max(len(self.keys) - 1)] == other.keys
-        counts = self.counts.index_add(0, place[known], other.counts[known])
-        new_place = place[~known]
-        # Every new key moves all later keys one place up.
-        inserted = torch.bincount(new_place, minlength=len(self.keys) + 1)
-        old_target = torch.arange(len(self.keys), device=place.device) + inserted.cumsum(0)[:-1]
-        new_target = new_place + torch.arange(len(new_place), device=place.device)
-        size = len(self.keys) + len(new_place)
-        merged = _Counts(self.keys.new_empty(size), counts.new_empty(size))
-        merged.keys[old_target], merged.counts[old_target] = self.keys, counts
-        merged.keys[new_target], merged.counts[new_target] = other.keys[~known], other.counts[~known]
-        return merged
-
-
-def _run_sums(values: Tensor, run_lengths: Tensor) -> Tensor:
-    ends = run_lengths.cumsum(0) - 1
-    return torch.diff(values.cumsum(0)[ends], prepend=values.new_zeros(1))
+class OperatingPoint(NamedTuple):
+    """What the prediction ``score >= threshold`` achieves; rates are fractions."""
+    threshold: float
+    tpr: float
+    fpr: float
+    precision: float
+    f1: float
 
 
 class ScoreHistogram:
-    """Counts of inliers and outliers at every distinct score, and the curves that follow from them.
+    """Counts of inliers and outliers by score, and the curves and figures that follow from them.
 
-    A float32 has 2^32 values. As long as at most ``max_bins`` of them occurred, each is counted on its own
-    and every figure is exact. When more occur, all scores lose their lowest mantissa bit, as often as
-    needed; figures then come with the largest error that this can have caused. The state depends on the
-    scores alone, not on their order, and is the same however they were split and merged.
+    The scores of up to ``max_exact`` pixels are kept, and every figure is exact. Those of more are counted in
+    a table of ``max_bins`` bins, which are made as narrow as the table allows: while each of them holds one
+    value (always so for float16 scores or 8-bit and 16-bit maps), all figures stay exact, and otherwise they
+    come with the largest error that the width of the bins can have caused. The state depends on the set of
+    scores alone: not on their order, nor on how they were split over processes and merged.
 
     Args:
-        max_bins: Largest number of bins, 12 bytes each; 2^22 keep 50 MB.
+        max_bins: Size of the table, 8 bytes a bin (16 beyond 2^31 pixels): 34 MB.
+        max_exact: Number of pixels up to which scores are kept, 5 bytes each: 10 MB.
+
+    Raises:
+        ValueError: ``max_bins`` is below 2^20.
 
     Example:
         >>> histogram = ScoreHistogram()
@@ -89,16 +57,12 @@ class ScoreHistogram:
         (6, 3, 0.0, 2.0)
     """
 
-    def __init__(self, max_bins: int = 2**22) -> None:
-        if max_bins < 2:
-            raise ValueError(f'max_bins must be at least 2, found {max_bins}')
-        self.max_bins = max_bins
-        self.dropped_bits = 0
-        empty = _Counts(torch.empty(0, dtype=torch.int32), torch.empty(0, dtype=torch.int64))
-        self._inlier, self._outlier = empty, empty
+    def __init__(self, max_bins: int = 2**22, max_exact: int = 2**21) -> None:
+        self.max_bins, self.max_exact = max_bins, max_exact
+        self._counts = ScoreCounts(max_bins, max_exact)
 
     def update(self, scores: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> None:
-        """Count the scores of one or several frames.
+        """Count the scores of one or several frames, on the device where the scores are.
 
         Args:
             scores: Anomaly scores of any shape, higher = more anomalous; float16 to float64, counted
@@ -106,73 +70,45 @@ class ScoreHistogram:
             labels: The same shape: 0 inlier, 1 outlier, every other value void (the Fishyscapes rule).
 
         Raises:
-            ValueError: Shapes differ, or scores of inliers or outliers are not finite.
+            ValueError: Shapes differ, or scores of inliers or outliers are not finite; nothing was counted.
         """
         scores, labels = torch.as_tensor(scores).detach(), torch.as_tensor(labels)
         if scores.shape != labels.shape:
             raise ValueError(f'scores have shape {tuple(scores.shape)}, labels {tuple(labels.shape)}')
-        scores = scores.float()
-        valid_scores = [scores[labels.to(scores.device) == label] for label in (0, 1)]
-        bad = sum(int((~torch.isfinite(values)).sum()) for values in valid_scores)
-        if bad:
-            raise ValueError(f'{bad} of {sum(map(len, valid_scores))} scores are not finite')
-        self._add(*(_Counts.of(_to_keys(values)) for values in valid_scores), dropped_bits=0)
+        scores = scores.float().reshape(-1)
+        labels = _as_bytes(labels.to(scores.device).reshape(-1))
+        if len(scores) and not math.isfinite(sum(map(float, torch.aminmax(scores)))):
+            _check_finite(scores, labels)
+        self._counts.add(scores, labels)
 
     def merge(self, other: ScoreHistogram) -> None:
         """Add the counts of another histogram, for instance of another process.
 
         Raises:
-            ValueError: The other histogram has a different ``max_bins``.
+            ValueError: The other histogram has other sizes.
         """
-        if other.max_bins != self.max_bins:
-            raise ValueError(f'cannot merge histograms of max_bins {self.max_bins} and {other.max_bins}')
-        self._add(other._inlier, other._outlier, other.dropped_bits)
+        for name in ('max_bins', 'max_exact'):
+            if getattr(self, name) != getattr(other, name):
+                raise ValueError(f'cannot merge histograms of {name} {getattr(self, name)} and {getattr(other, name)}')
+        self._counts.merge(other._counts)
 
-    def __getstate__(self) -> dict:
-        """Pickles hold the counts on the CPU: other processes have no room on this one's GPU."""
-        state = dict(self.__dict__)
-        for name in ('_inlier', '_outlier'):
-            state[name] = _Counts(*(part.cpu() for part in state[name]))
-        return state
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors on the CPU and numbers: all that :meth:`load_state_dict` needs; equal for equal scores."""
+        return self._counts.state_dict()
 
-    def _add(self, inlier: _Counts, outlier: _Counts, dropped_bits: int) -> None:
-        bits = max(self.dropped_bits, dropped_bits)
-        device = inlier.keys.device
-        old = [_Counts(*(part.to(device) for part in counts)).coarsened(bits - self.dropped_bits)
-               for counts in (self._inlier, self._outlier)]
-        new = [counts.coarsened(bits - dropped_bits) for counts in (inlier, outlier)]
-        self._inlier, self._outlier = (before.plus(added) for before, added in zip(old, new, strict=True))
-        self.dropped_bits = bits
-        while len(self._inlier.keys) + len(self._outlier.keys) > self.max_bins:
-            self._inlier, self._outlier = self._inlier.coarsened(1), self._outlier.coarsened(1)
-            self.dropped_bits += 1
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Become the histogram whose :meth:`state_dict` this is."""
+        self._counts = ScoreCounts.from_state_dict(state)
+        self.max_bins, self.max_exact = self._counts.max_cells, self._counts.max_kept
 
-    def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Occupied keys in descending order and the outliers and inliers in each, float64."""
-        keys = torch.unique(torch.cat([self._inlier.keys, self._outlier.keys])).cpu()
-        counts = []
-        for part in (self._outlier, self._inlier):
-            at_key = torch.zeros(len(keys), dtype=torch.float64)
-            at_key[torch.searchsorted(keys, part.keys.cpu())] = part.counts.cpu().double()
-            counts.append(at_key.flip(0))
-        return keys.flip(0), counts[0], counts[1]
+    def __getstate__(self) -> dict[str, Any]:
+        return self.state_dict()  # other processes have no room on this one's GPU
 
-    def curve(self) -> dict[str, np.ndarray]:
-        """Points of both curves, from the highest threshold to the lowest.
-
-        Returns:
-            ``threshold`` (K,) float32, and ``tpr`` (= recall), ``fpr``, ``precision`` (K,) float64 of the
-            prediction ``score >= threshold``. A rate whose denominator is 0 is NaN.
-        """
-        keys, outliers, inliers = self._steps()
-        tp, fp = outliers.cumsum(0), inliers.cumsum(0)
-        # The lowest score of a bin: everything in the bin is at or above it.
-        threshold = _to_scores(keys << self.dropped_bits)
-        return {'threshold': threshold.numpy(), 'tpr': (tp / outliers.sum()).numpy(),
-                'fpr': (fp / inliers.sum()).numpy(), 'precision': (tp / (tp + fp)).numpy()}
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.load_state_dict(state)
 
     def summary(self, tpr: float = 0.95, fpr_rule: str = 'first') -> dict[str, float]:
-        """All figures, as fractions, with the error that dropped bits can have caused.
+        """All figures, as fractions, with the error that the width of the bins can have caused.
 
         Args:
             tpr: True positive rate at which the false positive rate is read.
@@ -192,66 +128,128 @@ class ScoreHistogram:
             raise ValueError(f'unknown fpr_rule {fpr_rule!r}, expected one of {", ".join(FPR_RULES)}')
         if not 0 < tpr <= 1:
             raise ValueError(f'tpr must be in (0, 1], found {tpr}')
-        keys, outliers, inliers = self._steps()
-        num_outlier, num_inlier = int(outliers.sum()), int(inliers.sum())
+        num_inlier, num_outlier = self._counts.totals()
         fpr_name = f'FPR{100 * tpr:g}'
-        names = ('AP', 'AP_error', 'AUROC', 'AUROC_error', fpr_name, f'{fpr_name}_error', 'best_F1',
-                 'best_threshold')
-        figures = dict.fromkeys(names, float('nan'))
+        figures = dict.fromkeys(('AP', 'AP_error', 'AUROC', 'AUROC_error', fpr_name, f'{fpr_name}_error',
+                                 'best_F1', 'best_threshold'), math.nan)
         figures.update(num_inlier=num_inlier, num_outlier=num_outlier)
-        exact = self.dropped_bits == 0
-        if num_outlier:
-            figures['AP'], figures['AP_error'] = _average_precision(outliers, inliers, exact)
-            figures['best_F1'], best = _best_f1(outliers, inliers)
-            figures['best_threshold'] = _to_scores(keys[best:best + 1] << self.dropped_bits).item()
-        if num_outlier and num_inlier:
-            figures['AUROC'], figures['AUROC_error'] = _auroc(outliers, inliers, exact)
-            figures[fpr_name], figures[f'{fpr_name}_error'] = _fpr_at_tpr(outliers, inliers, tpr, fpr_rule, exact)
+        if not num_outlier:
+            return figures
+        areas, f1, crossing = Areas(), BestF1(num_outlier), Crossing(tpr, num_outlier)
+        for steps in self._steps():
+            for part in (areas, f1, crossing):
+                part.add(steps)
+        figures['AP'], figures['AP_error'] = areas.average_precision(num_outlier)
+        figures['best_F1'], figures['best_threshold'] = f1.value, f1.step.score
+        if num_inlier:
+            figures['AUROC'], figures['AUROC_error'] = areas.auroc(num_outlier, num_inlier)
+            figures[fpr_name], figures[f'{fpr_name}_error'] = crossing.fpr(fpr_rule, num_inlier)
         return figures
 
+    def operating_points(self, tpr: float = 0.95, max_fpr: float = 0.05) -> dict[str, OperatingPoint]:
+        """Thresholds to choose from; each predicts ``score >= threshold``.
 
-def _average_precision(outliers: Tensor, inliers: Tensor, exact: bool) -> tuple[float, float]:
-    """``sum (R_n - R_{n-1}) P_n`` with a bin as one step, or the middle of what its inner order allows."""
-    share, tp, fp = outliers / outliers.sum(), outliers.cumsum(0), inliers.cumsum(0)
-    if exact:
-        return (share * tp / (tp + fp)).sum().item(), 0.0
-    # Best order of a bin: its outliers tied and first.
-    occupied = outliers > 0
-    share, tp, fp, count = share[occupied], tp[occupied], fp[occupied], outliers[occupied]
-    best = (share * tp / (tp + fp - inliers[occupied])).sum()
-    # Worst: inliers first, then one outlier at a time, sum_{i=1..count} (t + i) / (t + i + fp) with t = tp - count.
-    worst_sums = count - fp * (torch.digamma(tp + fp + 1) - torch.digamma(tp - count + fp + 1))
-    worst = (worst_sums / outliers.sum()).sum()
-    return (0.5 * (best + worst)).item(), (0.5 * (best - worst)).item()
+        Args:
+            tpr: The highest threshold with at least this true positive rate.
+            max_fpr: The threshold with the highest true positive rate at no more than this false positive rate.
+
+        Returns:
+            ``best_F1``, ``TPR95`` and ``FPR5`` (named after the arguments). A point that no threshold reaches,
+            for want of outliers, inliers or scores that are high enough, is missing.
+
+        Example:
+            >>> histogram = ScoreHistogram()
+            >>> histogram.update(torch.arange(10.0), torch.tensor([0, 0, 0, 0, 0, 0, 0, 1, 0, 1]))
+            >>> points = histogram.operating_points(max_fpr=0.1)
+            >>> points['TPR95'].threshold, points['TPR95'].fpr, points['FPR10'].threshold
+            (7.0, 0.125, 9.0)
+        """
+        num_inlier, num_outlier = self._counts.totals()
+        if not (num_inlier and num_outlier):
+            return {}
+        f1, crossing, allowed = BestF1(num_outlier), Crossing(tpr, num_outlier), LastAllowed(max_fpr * num_inlier)
+        for steps in self._steps():
+            for part in (f1, crossing, allowed):
+                part.add(steps)
+        found = {'best_F1': f1.step, f'TPR{100 * tpr:g}': crossing.step, f'FPR{100 * max_fpr:g}': allowed.step}
+        return {name: OperatingPoint(step.score, step.tp / num_outlier, step.fp / num_inlier,
+                                     step.tp / (step.tp + step.fp), 2 * step.tp / (step.tp + step.fp + num_outlier))
+                for name, step in found.items() if step is not None}
+
+    def curve(self, max_points: int | None = None) -> dict[str, np.ndarray]:
+        """Points of both curves, from the highest threshold to the lowest.
+
+        Args:
+            max_points: Keep about that many, close together where a curve is steep and, in the false positive
+                rate, on a logarithmic axis, too. By default all.
+
+        Returns:
+            ``threshold`` (K,) float32, and ``tpr`` (= recall), ``fpr``, ``precision`` (K,) float64 of the
+            prediction ``score >= threshold``. A rate whose denominator is 0 is NaN.
+        """
+        num_inlier, num_outlier = self._counts.totals()
+        parts = []
+        for steps in self._steps(outliers_only=False):
+            kept = torch.arange(len(steps.keys)) if max_points is None else spread(
+                steps.tp / max(num_outlier, 1), steps.fp / max(num_inlier, 1), max_points // 3)
+            parts.append([to_scores(steps.keys[kept]), steps.tp[kept], steps.fp[kept]])
+        threshold, tp, fp = (torch.cat(column).numpy() for column in zip(*parts, strict=True)) if parts else (
+            np.empty(0, np.float32), np.empty(0), np.empty(0))
+        with np.errstate(invalid='ignore'):
+            return {'threshold': threshold, 'tpr': tp / np.float64(num_outlier), 'fpr': fp / np.float64(num_inlier),
+                    'precision': tp / (tp + fp)}
+
+    def density(self, num_bins: int = 200, coverage: float = 0.999) -> dict[str, np.ndarray]:
+        """How the scores of both kinds are distributed, for a plot.
+
+        Args:
+            num_bins: Number of bins of equal width.
+            coverage: The bins span this share of the inliers and of the outliers; the outermost two also hold
+                what lies beyond.
+
+        Returns:
+            ``edges`` (B + 1,), and ``inlier`` and ``outlier`` (B,) counts.
+        """
+        low, high = self._span(coverage)
+        edges = np.linspace(low, high, num_bins + 1)
+        counts = {'inlier': np.zeros(num_bins), 'outlier': np.zeros(num_bins)}
+        for cells in self._counts.cells():
+            scores = to_scores(cells.keys).double().cpu().numpy().clip(low, high)
+            for name, weights in (('inlier', cells.inliers), ('outlier', cells.outliers)):
+                counts[name] += np.histogram(scores, edges, weights=weights.cpu().numpy())[0]
+        return {'edges': edges, **counts}
+
+    def _span(self, coverage: float) -> tuple[float, float]:
+        """Lowest and highest of the central quantiles of inliers and outliers, a little apart if they are equal."""
+        num_inlier, num_outlier = self._counts.totals()
+        ends: list[float] = []
+        for steps in self._steps(outliers_only=False):
+            for cumulative, total in ((steps.tp, num_outlier), (steps.fp, num_inlier)):
+                limits = torch.tensor([(1 - coverage) / 2, (1 + coverage) / 2], dtype=torch.float64) * total
+                before = cumulative - (steps.outliers if cumulative is steps.tp else steps.inliers)
+                inside = (cumulative >= limits[0]) & (before <= limits[1]) & (cumulative > before)
+                ends.extend(to_scores(steps.keys[inside])[[0, -1]].tolist() if inside.any() else [])
+        low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
+        return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+    def _steps(self, outliers_only: bool = True) -> Iterator[Steps]:
+        tp = fp = 0.0
+        for cells in self._counts.cells():
+            steps = Steps.of(Cells(*(part.cpu() for part in cells)), tp, fp, outliers_only)
+            tp, fp = tp + cells.outliers.sum().item(), fp + cells.inliers.sum().item()
+            if len(steps.keys):
+                yield steps
 
 
-def _auroc(outliers: Tensor, inliers: Tensor, exact: bool) -> tuple[float, float]:
-    pairs = outliers.sum() * inliers.sum()
-    tied = (outliers * inliers).sum() / 2
-    won = (outliers * (inliers.sum() - inliers.cumsum(0))).sum()
-    return ((won + tied) / pairs).item(), 0.0 if exact else (tied / pairs).item()
+def _as_bytes(labels: Tensor) -> Tensor:
+    """0 inlier, 1 outlier, 255 void, whatever else the void labels are."""
+    if labels.dtype in (torch.uint8, torch.bool):
+        return labels.to(torch.uint8)
+    return torch.where((labels == 0) | (labels == 1), labels, 255).to(torch.uint8)
 
 
-def _best_f1(outliers: Tensor, inliers: Tensor) -> tuple[float, int]:
-    tp, fp = outliers.cumsum(0), inliers.cumsum(0)
-    f1 = 2 * tp / (tp + fp + outliers.sum())
-    best = int(f1.argmax())
-    return f1[best].item(), best
-
-
-def _fpr_at_tpr(outliers: Tensor, inliers: Tensor, tpr: float, rule: str, exact: bool) -> tuple[float, float]:
-    tprs, fprs = outliers.cumsum(0) / outliers.sum(), inliers.cumsum(0) / inliers.sum()
-    first = int((tprs >= tpr).nonzero()[0])
-    if rule == 'first':
-        index = first
-        value = fprs[index].item()
-    elif rule == 'nearest':
-        index = int((tprs - tpr).abs().argmin())
-        value = fprs[index].item()
-    else:
-        index = first
-        value = float(np.interp(tpr, np.concatenate([[0.0], tprs.numpy()]), np.concatenate([[0.0], fprs.numpy()])))
-    # The true threshold lies in this bin or, by the two other rules, in a neighbour of it.
-    low = fprs[max(index - 2, 0)].item() if index > 1 else 0.0
-    high = fprs[min(index + 1, len(fprs) - 1)].item()
-    return value, 0.0 if exact else max(value - low, high - value)
+def _check_finite(scores: Tensor, labels: Tensor) -> None:
+    valid = scores[labels <= 1]
+    bad = int((~torch.isfinite(valid)).sum())
+    if bad:
+        raise ValueError(f'{bad} of {len(valid)} scores are not finite')

@@ -70,38 +70,88 @@ def test_fpr_rules(rule, tpr, shape):
     assert summary[f'FPR{100 * tpr:g}'] == pytest.approx(fpr_at(scores, labels, tpr, rule), abs=1e-12)
 
 
+TABLE = dict(max_bins=2**20, max_exact=0)  # the smallest table, and nothing kept beside it
+
+
+def truth(scores, labels, rule='first'):
+    return {'AP': average_precision_score(labels, scores), 'AUROC': roc_auc_score(labels, scores),
+            'FPR95': fpr_at(scores, labels, 0.95, rule)}
+
+
 @pytest.mark.parametrize('shape', SHAPES)
-@pytest.mark.parametrize('max_bins', [2**8, 2**12])
-def test_error_bound_holds_when_bits_are_dropped(shape, max_bins):
-    scores, labels = sample(shape)
-    histogram = filled(scores, labels, max_bins=max_bins)
-    summary = histogram.summary()
-    truth = {'AP': average_precision_score(labels, scores), 'AUROC': roc_auc_score(labels, scores),
-             'FPR95': fpr_at(scores, labels, 0.95, 'first')}
-    for name, value in truth.items():
-        assert abs(summary[name] - value) <= summary[f'{name}_error'] + 1e-12
-    assert len(histogram.curve()['threshold']) <= max_bins
+def test_in_a_table_within_1e_5_and_within_its_own_bound(shape):
+    """As many scores as cells: the table has to widen them for all continuous shapes."""
+    scores, labels = sample(shape, num=2**20)
+    summary = filled(scores, labels, max_bins=2**22, max_exact=0).summary()
+    for name, value in truth(scores, labels).items():
+        assert abs(summary[name] - value) <= min(1e-5, summary[f'{name}_error'] + 1e-12), name
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    assert summary['best_F1'] == pytest.approx((2 * precision * recall / (precision + recall + 1e-30)).max(), abs=1e-5)
 
 
-def test_few_bins_still_serve_a_smooth_distribution():
-    scores, labels = sample('continuous', num=200000)
-    histogram = filled(scores, labels, max_bins=2**14)
-    assert histogram.dropped_bits > 0
-    summary = histogram.summary()
-    assert summary['AP'] == pytest.approx(average_precision_score(labels, scores), abs=1e-3)
-    assert summary['AUROC'] == pytest.approx(roc_auc_score(labels, scores), abs=1e-5)
+@pytest.mark.parametrize('rule', ['first', 'nearest', 'interpolate'])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_the_bound_holds_for_few_outliers_in_wide_cells(shape, rule):
+    for seed in range(3):
+        scores, labels = sample(shape, num=3000, share=0.02, seed=seed)
+        summary = filled(scores, labels, **TABLE).summary(fpr_rule=rule)
+        for name, value in truth(scores, labels, rule).items():
+            assert abs(summary[name] - value) <= summary[f'{name}_error'] + 1e-12, name
 
 
-@pytest.mark.parametrize('max_bins', [2**8, 2**22])
-def test_order_and_split_do_not_matter(max_bins):
+@pytest.mark.parametrize('values', [
+    lambda rng: rng.normal(size=400000).astype(np.float16), lambda rng: rng.integers(256, size=400000),
+    lambda rng: rng.integers(65536, size=400000),
+])
+def test_maps_of_few_bits_stay_exact(values):
+    rng = np.random.default_rng(0)
+    scores, labels = values(rng).astype(np.float32), (rng.random(400000) < 0.1).astype(np.uint8)
+    summary = filled(scores, labels, **TABLE).summary()
+    assert summary['AP_error'] == summary['AUROC_error'] == summary['FPR95_error'] == 0
+    for name, value in truth(scores, labels).items():
+        assert summary[name] == pytest.approx(value, abs=1e-12)
+
+
+def test_a_tie_among_scores_that_are_not():
+    """Clipped scores: one value in every ten, which mixing would misjudge by far."""
+    scores, labels = sample('continuous', num=400000)
+    scores = scores.clip(-1.3, 1.7)
+    summary = filled(scores, labels, **TABLE).summary()
+    for name, value in truth(scores, labels).items():
+        assert summary[name] == pytest.approx(value, abs=1e-5)
+
+
+@pytest.mark.parametrize('sizes', [TABLE, dict(max_exact=8000), {}])
+def test_order_and_split_do_not_matter(sizes):
     scores, labels = sample('continuous')
-    whole = filled(scores, labels, parts=1, max_bins=max_bins).summary()
+    whole = filled(scores, labels, parts=1, **sizes).summary()
     order = np.random.default_rng(1).permutation(len(scores))
-    shuffled = filled(scores[order], labels[order], parts=7, max_bins=max_bins)
-    merged = filled(scores[:5000], labels[:5000], max_bins=max_bins)
-    merged.merge(filled(scores[5000:], labels[5000:], max_bins=max_bins))
+    shuffled = filled(scores[order], labels[order], parts=7, **sizes)
+    merged = filled(scores[:5000], labels[:5000], **sizes)
+    merged.merge(filled(scores[5000:], labels[5000:], **sizes))
     assert shuffled.summary() == whole
     assert merged.summary() == whole
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('sizes', [TABLE, {}])
+def test_scores_on_a_gpu(sizes):
+    scores, labels = sample('continuous')
+    histogram = ScoreHistogram(**sizes)
+    histogram.update(torch.from_numpy(scores).cuda(), torch.from_numpy(labels).cuda())
+    assert histogram.summary() == filled(scores, labels, **sizes).summary()
+
+
+@pytest.mark.parametrize('sizes', [TABLE, {}])
+def test_state_dict_is_plain_and_complete(sizes, tmp_path):
+    scores, labels = sample('continuous')
+    histogram = filled(scores, labels, **sizes)
+    torch.save(histogram.state_dict(), tmp_path / 'state.pth')
+    loaded = ScoreHistogram()
+    loaded.load_state_dict(torch.load(tmp_path / 'state.pth', weights_only=True))
+    for part in (histogram, loaded):
+        part.update(scores, labels)
+    assert loaded.summary() == histogram.summary()
 
 
 def test_merge_with_an_empty_histogram():
@@ -114,7 +164,7 @@ def test_merge_with_an_empty_histogram():
 
 def test_pickle_keeps_every_count():
     scores, labels = sample('continuous')
-    histogram = filled(scores, labels, max_bins=2**12)
+    histogram = filled(scores, labels, **TABLE)
     copied = pickle.loads(pickle.dumps(histogram))
     assert copied.summary() == histogram.summary()
     copied.merge(histogram)
@@ -131,6 +181,60 @@ def test_curve_equals_scikit_learn():
     precision, recall, _ = precision_recall_curve(labels, scores)
     np.testing.assert_allclose(curve['precision'][::-1], precision[:-1])
     np.testing.assert_allclose(curve['tpr'][::-1], recall[:-1])
+
+
+@pytest.mark.parametrize('sizes', [TABLE, {}])
+def test_thinned_curve_keeps_the_shape(sizes):
+    scores, labels = sample('continuous', num=200000)
+    histogram = filled(scores, labels, **sizes)
+    curve, thin = histogram.curve(), histogram.curve(max_points=600)
+    assert len(thin['tpr']) < 2000 < len(curve['tpr'])
+    fpr = np.geomspace(1e-4, 1, 50)
+    np.testing.assert_allclose(np.interp(fpr, thin['fpr'], thin['tpr']), np.interp(fpr, curve['fpr'], curve['tpr']),
+                               atol=0.006)
+    assert thin['threshold'][[0, -1]].tolist() == curve['threshold'][[0, -1]].tolist()
+    assert np.isin(thin['threshold'], curve['threshold']).all()
+
+
+@pytest.mark.parametrize('sizes', [TABLE, {}])
+def test_density_counts_every_score(sizes):
+    scores, labels = sample('continuous')
+    density = filled(scores, labels, **sizes).density(num_bins=50)
+    low, high = density['edges'][[0, -1]]
+    for name, label in (('inlier', 0), ('outlier', 1)):
+        part = scores[labels == label]
+        expected, _ = np.histogram(part.clip(low, high), density['edges'])
+        assert density[name].sum() == len(part)
+        assert np.abs(density[name] - expected).sum() <= 0.01 * len(part)  # cells at the edges of bins
+        assert ((part >= low) & (part <= high)).mean() >= 0.998
+    for width in (50, 1):
+        assert len(filled(np.float32([3, 3]), np.uint8([0, 1]), parts=1).density(width)['edges']) == width + 1
+
+
+@pytest.mark.parametrize('sizes', [TABLE, {}])
+def test_operating_points_do_what_they_say(sizes):
+    scores, labels = sample('continuous')
+    points = filled(scores, labels, **sizes).operating_points(tpr=0.9, max_fpr=0.01)
+    assert set(points) == {'best_F1', 'TPR90', 'FPR1'}
+    for point in points.values():
+        predicted = scores >= np.float32(point.threshold)
+        tp, fp = (predicted & (labels == 1)).sum(), (predicted & (labels == 0)).sum()
+        assert point.tpr == pytest.approx(tp / labels.sum(), abs=1e-12)
+        assert point.fpr == pytest.approx(fp / (labels == 0).sum(), abs=1e-12)
+        assert point.precision == pytest.approx(tp / (tp + fp), abs=1e-12)
+        assert point.f1 == pytest.approx(2 * tp / (tp + fp + labels.sum()), abs=1e-12)
+    fprs, tprs, _ = roc_curve(labels, scores, drop_intermediate=False)
+    assert points['FPR1'].tpr == pytest.approx(tprs[fprs <= 0.01].max(), abs=1e-3 * bool(sizes) + 1e-12)
+    assert points['TPR90'].fpr == pytest.approx(fprs[tprs >= 0.9].min(), abs=1e-3 * bool(sizes) + 1e-12)
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    assert points['best_F1'].f1 == pytest.approx((2 * precision * recall / (precision + recall)).max(), abs=1e-4)
+
+
+def test_operating_points_that_do_not_exist():
+    best = filled(np.float32([1, 2, 3]), np.uint8([1, 0, 0]), parts=1).operating_points()
+    assert 'FPR5' not in best
+    assert best['TPR95'].fpr == 1
+    assert filled(np.float32([1, 2]), np.uint8([0, 0]), parts=1).operating_points() == {}
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -179,7 +283,15 @@ def test_bad_arguments():
         ScoreHistogram().summary(fpr_rule='last')
     with pytest.raises(ValueError, match='tpr must be in'):
         ScoreHistogram().summary(tpr=0)
-    with pytest.raises(ValueError, match='max_bins must be at least 2'):
-        ScoreHistogram(max_bins=1)
-    with pytest.raises(ValueError, match='max_bins 4 and 8'):
-        ScoreHistogram(4).merge(ScoreHistogram(8))
+    with pytest.raises(ValueError, match='max_bins must be at least 1048576, found 1024'):
+        ScoreHistogram(max_bins=1024)
+    with pytest.raises(ValueError, match='max_exact 4 and 8'):
+        ScoreHistogram(max_exact=4).merge(ScoreHistogram(max_exact=8))
+
+
+def test_nothing_is_counted_of_a_bad_frame():
+    histogram = ScoreHistogram(**TABLE)
+    histogram.update(torch.tensor([1.0, 2.0]), torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match='1 of 300000 scores are not finite'):
+        histogram.update(torch.cat([torch.ones(299999), torch.tensor([float('nan')])]), torch.zeros(300000))
+    assert histogram.summary()['num_inlier'] == 1
