@@ -1,4 +1,4 @@
 """Pictures of anomaly maps."""
-from .panels import Panel, draw_panels
+from .panels import Components, Panel, draw_panels
 
-__all__ = ['Panel', 'draw_panels']
+__all__ = ['Components', 'Panel', 'draw_panels']

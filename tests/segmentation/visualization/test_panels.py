@@ -2,8 +2,9 @@
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from mmseg_ood.segmentation.visualization import Panel, draw_panels
+from mmseg_ood.segmentation.visualization import Components, Panel, draw_panels, panels
 from mmseg_ood.segmentation.visualization.panels import ANOMALY_COLORMAP, colorize_classes
 
 PALETTE = np.array([[128, 64, 128], [10, 200, 30], [70, 130, 180]])
@@ -83,3 +84,128 @@ def test_classes_become_their_colours():
     colors = colorize_classes(np.array([[2, 0]]), PALETTE)
     assert colors.dtype == np.uint8
     np.testing.assert_array_equal(colors[0], PALETTE[[2, 0]])
+
+
+# ------------------------------------------------------------------ mask and boxes
+WHITE = np.full((320, 640, 3), 255, dtype=np.uint8)
+
+
+def components_panel(boxes=(), mask=None, image=WHITE, ground_truth=None):
+    height, width = image.shape[:2]
+    mask = np.zeros((height, width), dtype=bool) if mask is None else mask
+    return Panel(image, np.zeros((height, width), dtype=np.int64), np.full((height, width), RANGE[0]), ground_truth,
+                 Components(mask, boxes))
+
+
+def draw_components(**arguments):
+    return draw_panels(components_panel(**arguments), PALETTE, RANGE, threshold=1.5)
+
+
+def square(height=320, width=640, size=100):
+    mask = np.zeros((height, width), dtype=bool)
+    mask[60:60 + size, 200:200 + size] = True
+    return mask
+
+
+def drawn_axes(frame, **arguments):
+    """What matplotlib was asked to draw: the axes of the pictures."""
+    figures = []
+
+    class Canvas(FigureCanvasAgg):
+        def __init__(self, figure):
+            figures.append(figure)
+            super().__init__(figure)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(panels, 'FigureCanvasAgg', Canvas)
+        draw_panels(frame, PALETTE, RANGE, **arguments)
+    return [axes for axes in figures[0].axes if axes.get_title()]
+
+
+@pytest.mark.parametrize(('ground_truth', 'with_components', 'rows', 'width'), [
+    (False, False, (3,), 15), (True, False, (2, 2), 10), (False, True, (2, 2), 10), (True, True, (3, 2), 12),
+])
+def test_layouts(ground_truth, with_components, rows, width):
+    frame = panel(ground_truth)
+    if with_components:
+        frame = frame._replace(components=Components(np.zeros((32, 64), dtype=bool), []))
+    picture = draw_panels(frame, PALETTE, RANGE)
+    height = sum(width / in_row / 2 + 0.35 for in_row in rows)
+    np.testing.assert_allclose(picture.shape[:2], (110 * height, 110 * width), atol=2)
+    in_rows = [axes.get_subplotspec().rowspan.start for axes in drawn_axes(frame)]
+    assert in_rows == np.repeat(range(len(rows)), rows).tolist()
+    for color in (*PALETTE, (1, 2, 250), COLORMAP[0]):  # the pictures of before are all there
+        assert count(picture, color) > 1000, color
+
+
+def test_mask_is_translucent_on_grey():
+    picture = draw_components(mask=square())
+    # White becomes 0.7 * 255 grey; inside the mask half of that and half of orange.
+    outside, inside = (178, 178, 178), np.round(0.5 * 0.7 * 255 + 0.5 * np.array(ORANGE))
+    assert count(picture, ORANGE) > 100  # the outline
+    # The outline, 2 px thick, is part of the mask.
+    shares = np.array([count(picture, color) for color in (outside, inside, ORANGE)])
+    expected = np.array([640 * 320 - 100 * 100, 96 * 96, 100 * 100 - 96 * 96])
+    np.testing.assert_allclose(shares / shares.sum(), expected / expected.sum(), atol=0.005)
+
+
+def test_image_below_the_mask_stays_visible():
+    image = WHITE.copy()
+    image[:, :250] = (200, 30, 30)
+    inside = {tuple(color) for color in draw_components(mask=square(), image=image).reshape(-1, 3)}
+    grey = 0.299 * 200 + 0.587 * 30 + 0.114 * 30
+    dark = np.array(ORANGE) / 2 + 0.35 * grey
+    assert any(np.abs(np.array(color, dtype=float) - dark).max() <= 1 for color in inside)
+
+
+def test_outline_is_in_proportion_to_the_frame():
+    """2 px of 640 and 5 px of 1920, drawn at one size."""
+    small, large = (draw_components(mask=square().repeat(scale, 0).repeat(scale, 1),
+                                    image=WHITE.repeat(scale, 0).repeat(scale, 1)) for scale in (1, 3))
+    assert count(large, ORANGE) / count(small, ORANGE) == pytest.approx(5 / 1920 / (2 / 640), rel=0.15)
+
+
+def test_boxes_lie_around_their_pixels():
+    image = np.zeros((20, 40, 3), dtype=np.uint8)
+    axes = drawn_axes(components_panel(boxes=[(0, 0, 40, 20, 1.0), (3, 5, 7, 2, 2.0)], image=image))[2]
+    assert [patch.get_bbox().bounds for patch in axes.patches] == [(-0.5, -0.5, 40, 20), (2.5, 4.5, 7, 2)]
+    assert tuple(axes.get_images()[0].get_extent()) == (-0.5, 39.5, 19.5, -0.5)
+    # The lines are as wide on small frames as on large ones: points, not pixels of the frame.
+    assert {patch.get_linewidth() for patch in axes.patches} == {1.0}
+
+
+def test_every_box_is_drawn_and_the_highest_scores_are_written():
+    boxes = [(10 * index, 100, 8, 9, float(index) - 7) for index in range(25)]
+    axes = drawn_axes(components_panel(boxes=boxes))[2]
+    assert len(axes.patches) == 25
+    assert [text.get_text() for text in axes.texts] == ['\u22122', '\u22121', *map(str, range(18))]
+
+
+@pytest.mark.parametrize('size', [(90, 160), (512, 1024), (300, 100)])
+@pytest.mark.parametrize('corner', [(0, 0), (0, 1), (1, 1)])
+def test_scores_stay_inside_the_picture(size, corner):
+    image = np.zeros((*size, 3), dtype=np.uint8)
+    (height, width), (down, right) = size, corner
+    box_width, box_height = width // 20, height // 20
+    box = (right * (width - box_width), down * (height - box_height), box_width, box_height, -12.5)
+    axes = drawn_axes(components_panel(boxes=[box], image=image))[2]
+    picture, label = axes.get_window_extent(), axes.texts[0].get_window_extent()
+    assert label.width > 15
+    assert picture.x0 <= label.x0
+    assert label.x1 <= picture.x1
+    assert picture.y0 <= label.y0
+    assert label.y1 <= picture.y1
+
+
+def test_titles():
+    def titles(boxes=(), ground_truth=None, **arguments):
+        frame = components_panel(boxes=boxes, ground_truth=ground_truth)
+        return [axes.get_title() for axes in drawn_axes(frame, **arguments)]
+
+    box = (1, 2, 3, 4, 5.0)
+    assert titles(threshold=-6.25) == ['image', 'prediction', 'mask at threshold \u22126.25 (components: 0)',
+                                       'anomaly map (energy)']
+    assert titles([box])[2] == 'mask (components: 1)'
+    assert titles([box] * 21)[2] == 'mask (components: 21, 20 highest scores shown)'
+    assert titles(ground_truth=np.zeros((320, 640), dtype=np.uint8), score_name='msp') == [
+        'image', 'ground truth: anomaly orange, void dark', 'prediction', 'mask (components: 0)', 'anomaly map (msp)']
