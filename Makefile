@@ -31,10 +31,10 @@ $(READY): setup.py
 demo: setup
 	$(RUN) tools/prepare_mini_street.py $(DATA)
 	$(RUN) tools/train.py $(BEFORE) --work-dir $(DEMO)/before
-	$(RUN) tools/evaluate.py $(BEFORE) $(DEMO)/before/iter_220.pth --benchmark $(TEST_SET) --score energy msp --out $(DEMO)/before
+	$(RUN) tools/evaluate.py $(BEFORE) $(DEMO)/before/iter_220.pth --benchmark $(TEST_SET) --score energy msp --out $(DEMO)/before --force
 	$(RUN) tools/estimate_prior.py $(AFTER) $(DEMO)/before/iter_220.pth --num-images 120 --out $(DEMO)/prior.json
 	$(RUN) tools/train.py $(AFTER) --work-dir $(DEMO)/after --cfg-options load_from=$(DEMO)/before/iter_220.pth
-	$(RUN) tools/evaluate.py $(AFTER) $(DEMO)/after/iter_240.pth --benchmark $(TEST_SET) --score energy msp --out $(DEMO)/after
+	$(RUN) tools/evaluate.py $(AFTER) $(DEMO)/after/iter_240.pth --benchmark $(TEST_SET) --score energy msp --out $(DEMO)/after --force
 	$(RUN) tools/visualize.py $(AFTER) $(DEMO)/after/iter_240.pth $(TEST_SET) --out $(DEMO)/maps
 	@echo "pictures: $(DEMO)/maps   tables: $(DEMO)/before/results.csv and $(DEMO)/after/results.csv"
 

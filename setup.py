@@ -28,6 +28,7 @@ setup(
         'scikit-learn',
         'matplotlib',
         'pycocotools>=2.0.7',
+        'h5py',
         'prettytable',
         'rich',
     ],

@@ -2,8 +2,10 @@
 import mmseg_ood.segmentation  # noqa: F401  registers the plug-ins, and must come before mmseg itself
 
 from .estimate_prior import estimate_prior
-from .evaluate import evaluate, results_table
+from .evaluate import evaluate
+from .measure_statistics import measure_statistics
+from .results import results_table
 from .train import train
 from .visualize import visualize
 
-__all__ = ['estimate_prior', 'evaluate', 'results_table', 'train', 'visualize']
+__all__ = ['estimate_prior', 'evaluate', 'measure_statistics', 'results_table', 'train', 'visualize']

@@ -1,160 +1,186 @@
-"""Evaluation of one network on any number of benchmarks."""
+"""Evaluation on any number of benchmarks: of a network, or of anomaly maps from anywhere."""
 from __future__ import annotations
 
-import csv
+import contextlib
 import json
-import math
+import shutil
+import tempfile
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from mmengine.config import Config
-from mmengine.dist import get_rank, init_dist, is_main_process
-from mmengine.evaluator import Evaluator
-from prettytable import PrettyTable
-from rich.progress import track
-from torch.utils.data import DataLoader
+from mmengine.dist import broadcast_object_list, is_main_process
 
-from mmseg_ood.core import SCORES
-from mmseg_ood.segmentation.evaluation import resolve_benchmark
+from mmseg_ood.core import FPR_RULES
+from mmseg_ood.segmentation.evaluation import BENCHMARKS, GroundTruth, MapSource, Verdict, judge, resolve_benchmark
+from mmseg_ood.segmentation.evaluation.maps import save_map
 
-from .runtime import build_dataloader, build_segmentor, load_config, provenance
+from .evaluated import BenchmarkFrames, EvaluatedMaps, EvaluatedNetwork
+from .output_folder import OutputFolder
+from .results import result_row, write_results, write_verdicts
+from .runtime import init_processes, load_config
 
-# The benchmarks' own resolution. A config may declare another one as `benchmark_pipeline`.
-NATIVE_PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-COLUMNS = ('benchmark', 'score', 'frames', 'AP', 'FPR95', 'AUROC', 'mIoU', 'seconds')
+MAP_FORMATS = {'float16': '.hdf5', 'float32': '.npy', 'uint16': '.png'}
 
 
-def evaluate(config: str | Path | Config, checkpoint: str | Path, benchmarks: Sequence[str] = (),
-             scores: Sequence[str] = ('energy',), out: str | Path | None = None,
-             cfg_options: dict[str, Any] | None = None, launcher: str = 'none',
-             device: str | None = None) -> dict[str, Any]:
-    """Anomaly metrics on benchmarks and, where the config has a test set, its own metric beside them.
+def evaluate(config: str | Path | Config | None = None, checkpoint: str | Path | None = None,
+             benchmarks: Sequence[str] = (), scores: Sequence[str] = ('energy',), out: str | Path | None = None,
+             maps: Sequence[str | Path] = (), cfg_options: dict[str, Any] | None = None, launcher: str = 'none',
+             device: str | None = None, *, fpr_rule: str = 'first', max_fpr: float = 0.05,
+             save_maps: str | None = None, resume: bool = False, force: bool = False) -> dict[str, Any]:
+    """Pixel-level and component-level anomaly metrics on benchmarks and, where the config has a test set, its own.
 
     Frames go through the config's ``benchmark_pipeline`` or, by default, through the network at their own
     resolution. ``num_inlier_classes`` in the config tells of a network with further channels behind them.
-    All data sets are looked for before the first frame is computed.
+    All files of all data sets are looked at before the first frame is computed. Every map is kept on disk, 4 bytes
+    a pixel and score, until the evaluation ends: the component metrics read it again at the threshold of the best
+    pixel F1, and a resumed evaluation need not compute it again.
 
     Args:
         config: Config file or a loaded config.
         checkpoint: Weights.
         benchmarks: ``NAME`` or ``NAME=ROOT``, names as in
             :data:`mmseg_ood.segmentation.evaluation.BENCHMARKS`.
-        scores: Names of :data:`mmseg_ood.core.SCORES`.
-        out: Folder for ``results.json`` and ``results.csv``.
+        scores: What :meth:`mmseg_ood.core.AnomalyScorer.parse` reads: ``energy``, ``energy:temperature=2``, ...
+        out: Folder of the results, see :mod:`mmseg_ood.apis.results`; by default nothing is written.
+        maps: Folders of anomaly maps, one a method, instead of config and checkpoint: they hold
+            ``BENCHMARK/NAME.hdf5`` (or npy, npz, png, tif), with a single benchmark also ``NAME.hdf5``.
         cfg_options: Overrides as dotted keys.
-        launcher: ``none``, ``pytorch`` or ``slurm``; frames are spread over the processes.
+        launcher: ``none``, ``pytorch`` or ``slurm``; frames are spread over the processes, figures stay the same.
         device: By default the GPU if there is one.
+        fpr_rule: How FPR95 is read, see :meth:`mmseg_ood.core.ScoreHistogram.summary`.
+        max_fpr: False positive rate for which an operating point is given.
+        save_maps: Keep the maps in ``out/anomaly_p/SCORE/DATASET``: ``float16`` (the files of SegmentMeIfYouCan),
+            ``float32`` or ``uint16`` (PNG, scaled to the range of the data set; ``scale.json`` tells how).
+        resume: Go on with an interrupted evaluation in ``out``.
+        force: Replace earlier results in ``out``.
 
     Returns:
-        ``results`` (one dict a row: benchmark, score, frames, figures in percent, thresholds, counts) and
-        ``provenance``.
+        ``results`` (one dict a row: benchmark, score, frames, figures in percent, thresholds, counts),
+        ``protocol`` and ``provenance``.
 
     Raises:
-        FileNotFoundError: Config, checkpoint or data do not exist.
-        ValueError: Unknown names, nothing to evaluate, a checkpoint that does not fit, or a benchmark
-            without anomalies.
+        FileNotFoundError: Config, checkpoint, data or maps do not exist.
+        FileExistsError: ``out`` holds results, or an interrupted evaluation.
+        ValueError: Unknown names, nothing to evaluate, a checkpoint or maps that do not fit, a benchmark without
+            anomalies, or an interrupted evaluation of something else.
+        OSError: Not enough space for the maps.
     """
-    cfg = load_config(config, cfg_options)
-    unknown = set(scores) - SCORES.keys()
-    if unknown or not scores:
-        raise ValueError(f'unknown score {sorted(unknown)}, expected some of {", ".join(SCORES)}')
-    datasets = list(map(resolve_benchmark, benchmarks))
-    has_test_set = bool(cfg.get('test_dataloader') and cfg.get('test_evaluator'))
-    if not datasets and not has_test_set:
-        raise ValueError('nothing to evaluate: no benchmark was named, and the config has no test_dataloader and '
-                         'test_evaluator')
-    if launcher != 'none':
-        init_dist(launcher)
-    test_loader = build_dataloader(cfg.test_dataloader, 'test_dataloader.dataset') if has_test_set else None
-    loaders = [build_dataloader(_benchmark_loader(cfg, dataset), f'benchmark {name}') for name, dataset in datasets]
-    segmentor = build_segmentor(cfg, checkpoint, device)
-    rows = []
-    if test_loader is not None:
-        rows.append(_evaluate_inliers(segmentor, cfg, test_loader))
-    for (name, dataset), loader in zip(datasets, loaders, strict=True):
-        rows.extend(_evaluate_benchmark(segmentor, cfg, name, dataset['data_root'], loader, scores))
-    results = {'results': rows, 'protocol': _protocol(cfg), 'provenance': provenance(cfg, checkpoint)}
-    if out is not None and is_main_process():
-        write_results(results, out)
+    _check_arguments(config, checkpoint, maps, fpr_rule, max_fpr, save_maps, out)
+    init_processes(launcher)
+    evaluated = EvaluatedMaps(maps) if maps else EvaluatedNetwork(load_config(config, cfg_options), checkpoint, scores,
+                                                                  device)
+    found = _find_benchmarks(benchmarks)
+    evaluated.prepare(found)
+    protocol = _protocol(fpr_rule, max_fpr, evaluated.describe())
+    with _output_folder(out, {**protocol, 'roots': [str(one.truth.dataset.data_root) for one in found]}, resume,
+                        force) as folder:
+        evaluated.check_space(folder.unfinished)
+        rows = evaluated.inlier_rows(folder.unfinished)
+        verdicts: dict[str, dict[str, Verdict]] = {}
+        for benchmark in found:
+            source = evaluated.maps(benchmark, folder.unfinished)
+            verdicts[benchmark.label], further = _judge(benchmark, source, fpr_rule, max_fpr)
+            rows.extend(further)
+            if save_maps:
+                _export_maps(source, benchmark, folder.path / 'anomaly_p', save_maps, verdicts[benchmark.label])
+        results = {'results': rows, 'protocol': protocol, 'provenance': evaluated.provenance()}
+        if out is not None and is_main_process():
+            write_verdicts(verdicts, folder.path, fpr_rule, results['provenance']['command'])
+            write_results(results, folder.path)
     return results
 
 
-def _protocol(cfg: Config) -> dict[str, Any]:
-    return {'pooling': 'all pixels of all frames', 'fpr_rule': 'first threshold with TPR >= 0.95',
-            'unit': 'percent', 'benchmark_pipeline': _benchmark_pipeline(cfg)}
+def _check_arguments(config: Any, checkpoint: Any, maps: Sequence[str | Path], fpr_rule: str, max_fpr: float,
+                     save_maps: str | None, out: str | Path | None) -> None:
+    if bool(maps) == (config is not None) or (config is None) != (checkpoint is None):
+        raise ValueError('expected either config and checkpoint or maps')
+    if fpr_rule not in FPR_RULES:
+        raise ValueError(f'unknown fpr_rule {fpr_rule!r}, expected one of {", ".join(FPR_RULES)}')
+    if not 0 < max_fpr < 1:
+        raise ValueError(f'max_fpr must be a fraction between 0 and 1, found {max_fpr}')
+    if save_maps is not None and (save_maps not in MAP_FORMATS or out is None):
+        raise ValueError(f'save_maps must be one of {", ".join(MAP_FORMATS)} and needs out, found {save_maps!r} and '
+                         f'{out=}')
 
 
-def _benchmark_pipeline(cfg: Config) -> list[dict]:
-    return [dict(step) for step in cfg.get('benchmark_pipeline', NATIVE_PIPELINE)]
+def _find_benchmarks(arguments: Sequence[str]) -> list[BenchmarkFrames]:
+    resolved = list(map(resolve_benchmark, arguments))
+    repeated, seen, found = Counter(name for name, _ in resolved), Counter(), []
+    for name, dataset in resolved:
+        try:
+            truth = GroundTruth(dataset)
+        except (FileNotFoundError, ValueError) as error:
+            raise type(error)(f'benchmark {name} ({dataset["data_root"]}): {error}') from error
+        seen[name] += 1
+        found.append(BenchmarkFrames(f'{name}-{seen[name]}' if repeated[name] > 1 else name, name, dataset, truth))
+    return found
 
 
-def _benchmark_loader(cfg: Config, dataset: dict) -> dict:
-    return dict(
-        batch_size=1, num_workers=(cfg.get('test_dataloader') or {}).get('num_workers', 2),
-        sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(dataset, pipeline=_benchmark_pipeline(cfg), test_mode=True))
+def _protocol(fpr_rule: str, max_fpr: float, further: Mapping[str, Any]) -> dict[str, Any]:
+    return {'unit': 'percent', 'pooling': 'AP, FPR95, AUROC, F1: all pixels of all frames; image_*: means over the '
+            'frames that hold anomalies', 'fpr_rule': fpr_rule, 'max_fpr': max_fpr,
+            'components': 'score >= threshold of the best pixel F1 of the data set', **further}
 
 
-def _run(segmentor: torch.nn.Module, dataloader: DataLoader, metrics: Sequence[dict] | dict,
-         description: str) -> tuple[dict[str, float], Evaluator, int, float]:
-    """One pass over a data set: figures, the evaluator that made them, number of frames, seconds."""
+@contextlib.contextmanager
+def _output_folder(out: str | Path | None, description: dict[str, Any], resume: bool,
+                   force: bool) -> Iterator[OutputFolder]:
+    """``out``, or a folder that all processes share and that is gone afterwards."""
+    if out is not None:
+        with OutputFolder(Path(out), description, resume, force) as folder:
+            yield folder
+        return
+    shared = [tempfile.mkdtemp(prefix='mmseg_ood_') if is_main_process() else None]
+    broadcast_object_list(shared)
+    try:
+        with OutputFolder(Path(shared[0]), description) as folder:
+            yield folder
+    finally:
+        if is_main_process():
+            shutil.rmtree(shared[0], ignore_errors=True)
+
+
+def _judge(benchmark: BenchmarkFrames, source: MapSource, fpr_rule: str,
+           max_fpr: float) -> tuple[dict[str, Verdict], list[dict[str, Any]]]:
+    """Verdicts on a benchmark by score, and the same as rows."""
     start = time.perf_counter()
-    evaluator = Evaluator(metrics)
-    evaluator.dataset_meta = dataloader.dataset.metainfo
-    with torch.inference_mode():
-        for batch in track(dataloader, description, disable=get_rank() != 0):
-            evaluator.process(data_samples=segmentor.test_step(batch), data_batch=batch)
-    figures = evaluator.evaluate(len(dataloader.dataset))
-    return figures, evaluator, len(dataloader.dataset), time.perf_counter() - start
+    track = 'obstacle' if BENCHMARKS[benchmark.name].obstacles else 'anomaly'
+    try:
+        verdicts = judge(source, benchmark.truth, track, fpr_rule, max_fpr)
+    except ValueError as error:
+        raise ValueError(f'benchmark {benchmark.name}: {error}') from error
+    dataset = benchmark.truth.dataset
+    about = {'benchmark': benchmark.name, 'root': benchmark.dataset['data_root']}
+    frames = {'frames': len(dataset), 'expected_frames': dataset.expected_frames, 'partial': dataset.is_partial,
+              'component_track': track, 'seconds': round(time.perf_counter() - start, 2)}
+    return verdicts, [{**about, 'score': name, **result_row(verdict, fpr_rule), **frames}
+                      for name, verdict in verdicts.items()]
 
 
-def _evaluate_inliers(segmentor: torch.nn.Module, cfg: Config, dataloader: DataLoader) -> dict[str, Any]:
-    figures, _, frames, seconds = _run(segmentor, dataloader, cfg.test_evaluator, 'in-distribution')
-    return {'benchmark': 'in-distribution', 'frames': frames, 'seconds': round(seconds, 2),
-            **{name: float(figure) for name, figure in figures.items()}}
+def _export_maps(source: MapSource, benchmark: BenchmarkFrames, out: Path, map_format: str,
+                 verdicts: Mapping[str, Verdict]) -> None:
+    """Write this process's maps in another format, in the layout of SegmentMeIfYouCan."""
+    dataset = BENCHMARKS[benchmark.name].submission or benchmark.label
+    folders = {name: out / name / dataset for name in source.names}
+    scales = {name: _scale(verdict) for name, verdict in verdicts.items()} if map_format == 'uint16' else {}
+    for index, maps in source:
+        for name, scores in maps.items():
+            values = scores.cpu().numpy()
+            if name in scales:
+                values = ((values - scales[name]['offset']) / scales[name]['step']).round().clip(0, 65535)
+                values = values.astype(np.uint16)
+            save_map(folders[name] / f'{benchmark.truth.names[index]}{MAP_FORMATS[map_format]}', values)
+    for name, scale in scales.items():
+        if is_main_process():
+            (folders[name] / 'scale.json').write_text(json.dumps(scale), encoding='utf-8')
 
 
-def _evaluate_benchmark(segmentor: torch.nn.Module, cfg: Config, name: str, root: str, dataloader: DataLoader,
-                        scores: Sequence[str]) -> list[dict[str, Any]]:
-    metric = dict(type='AnomalyMetric', score=list(scores), num_classes=cfg.get('num_inlier_classes'))
-    _, evaluator, frames, seconds = _run(segmentor, dataloader, metric, name)
-    rows = []
-    for score, summary in evaluator.metrics[0].summaries.items():
-        if summary['num_outlier'] == 0:
-            raise ValueError(f'benchmark {name}: no anomalous pixel in {frames} frames under {root}')
-        percent = {key: 100 * summary[key] for key in ('AP', 'FPR95', 'AUROC', 'best_F1', 'AP_error', 'FPR95_error')}
-        counts = {key: summary[key] for key in ('best_threshold', 'num_inlier', 'num_outlier')}
-        rows.append({'benchmark': name, 'root': root, 'score': score, 'frames': frames, **percent,
-                     **counts, 'seconds': round(seconds, 2)})
-    return rows
-
-
-def write_results(results: dict[str, Any], out: str | Path) -> None:
-    """Write ``results.json`` (everything) and ``results.csv`` (one line a row) into a folder.
-
-    Undefined figures (NaN) are null in the one, which has no word for them, and empty in the other.
-    """
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    rows = [{key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
-            for row in results['results']]
-    (out / 'results.json').write_text(json.dumps({**results, 'results': rows}, indent=2, allow_nan=False),
-                                      encoding='utf-8')
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with (out / 'results.csv').open('w', newline='', encoding='utf-8') as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def results_table(results: dict[str, Any]) -> str:
-    """The headline figures as text, one line a benchmark and score; percent with two digits."""
-    table = PrettyTable(COLUMNS, align='r')
-    table.align['benchmark'] = table.align['score'] = 'l'
-    for row in results['results']:
-        cells = [row.get(column, '') for column in COLUMNS]
-        table.add_row([f'{cell:.2f}' if isinstance(cell, float) else cell for cell in cells])
-    return table.get_string()
+def _scale(verdict: Verdict) -> dict[str, float]:
+    """How 16 bits span the scores of a data set: ``score = offset + step * value``."""
+    low, high = verdict.curve['threshold'][[-1, 0]].tolist()
+    return {'offset': low, 'step': max((high - low) / 65535, float(np.finfo(np.float32).tiny))}

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import init_dist
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
@@ -24,6 +25,8 @@ from torch.utils.data import DataLoader
 from mmseg_ood import compat
 from mmseg_ood.version import __version__
 
+# Frames at their own resolution. A config may declare another pipeline for benchmarks as `benchmark_pipeline`.
+NATIVE_PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 _PACKAGES = ('torch', 'numpy', 'opencv-python', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'onedl-mmengine',
              'onedl-mmcv', 'onedl-mmsegmentation')
 _SMALLEST_NORMAL_BITS = 0x00800000  # of a float32
@@ -169,24 +172,55 @@ def _flush_denormals(segmentor: torch.nn.Module) -> None:
               f'them as 0, which changes outputs by less than 1e-30')
 
 
-def provenance(config: Config, checkpoint: str | Path) -> dict[str, Any]:
-    """How a result was made: command, config, checkpoint with its hash, versions, time."""
+def provenance(config: Config | None = None, checkpoint: str | Path | None = None) -> dict[str, Any]:
+    """How a result was made: command, config, checkpoint with its hash (where there are any), versions, time."""
     versions = {}
     for name in _PACKAGES:
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return {
-        'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    network = {} if config is None else {
         'config': _readable_path(config.filename),
         'checkpoint': str(checkpoint),
-        'checkpoint_sha256': hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest(),
+        'checkpoint_sha256': checkpoint_sha256(checkpoint),
+    }
+    return {
+        'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        **network,
         'mmseg_ood': __version__,
         'python': platform.python_version(),
         'versions': versions,
         'created': datetime.now(timezone.utc).isoformat(timespec='seconds'),
     }
+
+
+def checkpoint_sha256(checkpoint: str | Path) -> str:
+    """Hash of a file, read piece by piece."""
+    digest = hashlib.sha256()
+    with Path(checkpoint).open('rb') as file:
+        while piece := file.read(2**20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def init_processes(launcher: str) -> None:
+    """Join the processes of a distributed run, on CPUs as well.
+
+    Args:
+        launcher: ``none``, ``pytorch`` or ``slurm``.
+
+    Raises:
+        ValueError: Slurm without GPUs.
+    """
+    if launcher == 'none' or torch.distributed.is_initialized():
+        return
+    if torch.cuda.is_available():
+        init_dist(launcher)
+    elif launcher == 'pytorch':
+        torch.distributed.init_process_group('gloo')  # MMEngine would look for a GPU
+    else:
+        raise ValueError(f'--launcher {launcher} needs GPUs; on CPUs use torchrun and --launcher pytorch')
 
 
 def _readable_path(path: str | None) -> str:

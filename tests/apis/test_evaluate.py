@@ -12,8 +12,9 @@ import torch
 from mmengine.config import Config
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from mmseg_ood.apis import evaluate, results_table
-from mmseg_ood.apis.evaluate import write_results
+from mmseg_ood.apis import evaluate, map_sources, results_table
+from mmseg_ood.apis.results import write_results
+from mmseg_ood.core import ComponentAccumulator
 
 NO_TEST_SET = dict(test_evaluator=None)
 
@@ -29,6 +30,19 @@ def reference(world, score):
     fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
     return {'AP': 100 * average_precision_score(labels, scores), 'FPR95': 100 * fpr[tpr >= 0.95][0],
             'AUROC': 100 * roc_auc_score(labels, scores)}
+
+
+def frames_of(world, root=None):
+    """Energies and labels of the benchmark's frames, by hand."""
+    segmentor = world.segmentor()
+    for path in sorted(((root or world.benchmark) / 'images').iterdir()):
+        label = cv2.imread(str((root or world.benchmark) / 'labels_masks' / path.name), cv2.IMREAD_UNCHANGED)
+        yield path.stem, -world.logits(segmentor, path).logsumexp(0).numpy(), label
+
+
+def figures_of(results):
+    """What must not depend on how an evaluation was run."""
+    return [{key: value for key, value in row.items() if key != 'seconds'} for row in results['results']]
 
 
 def strict_json(path):
@@ -91,7 +105,8 @@ def test_provenance_and_protocol(world, evaluated):
     assert provenance['config'] == str(world.config)
     assert {'torch', 'numpy'} <= provenance['versions'].keys()
     protocol = evaluated[0]['protocol']
-    assert 'first' in protocol['fpr_rule']
+    assert protocol['fpr_rule'] == 'first'
+    assert [score['formula'] for score in protocol['scores']] == ['-T * logsumexp(f / T)', '-max f']
     assert [step['type'] for step in protocol['benchmark_pipeline']] == [
         'LoadImageFromFile', 'LoadAnnotations', 'PackSegInputs']
 
@@ -99,10 +114,219 @@ def test_provenance_and_protocol(world, evaluated):
 def test_table_shows_the_headline_figures(evaluated):
     table = results_table(evaluated[0])
     row = evaluated[0]['results'][1]
-    for name in ('AP', 'FPR95', 'AUROC'):
+    for name in ('AP', 'FPR95', 'AUROC', 'F1*', 'sIoU', 'PPV', 'mIoU', 'frames', 'seconds'):
         assert name in table
+    for name in ('AP', 'FPR95', 'AUROC'):
         assert f'{row[name]:.2f}' in table
+    assert '3 of 100 or 30' in table  # not the published set
+    assert row['partial']
+    assert row['expected_frames'] == {'lost_and_found': 100, 'static': 30}
 
+
+@pytest.mark.parametrize(('benchmark', 'track'), [('mini-street', 'anomaly'), ('road-obstacle-21', 'obstacle')])
+def test_component_figures_at_the_best_pixel_f1(world, benchmark, track):
+    results = evaluate(world.config, world.checkpoint, [f'{benchmark}={world.benchmark}'], cfg_options=NO_TEST_SET)
+    row, = results['results']
+    accumulator = ComponentAccumulator(track)
+    for _, energy, label in frames_of(world):
+        accumulator.update(energy >= np.float32(row['best_threshold']), label)
+    expected = accumulator.summary()
+    assert row['component_track'] == track
+    for name, key in (('sIoU', 'sIoU'), ('PPV', 'PPV'), ('F1*', 'F1')):
+        assert row[name] == pytest.approx(100 * expected[key], rel=1e-6, nan_ok=True)
+    assert row['components']['num_prediction'] == expected['num_prediction']
+
+
+def test_means_of_images(world, evaluated):
+    row = evaluated[0]['results'][1]
+    expected = [100 * average_precision_score(label[label != 255], energy[label != 255])
+                for _, energy, label in frames_of(world) if (label == 1).any()]
+    assert row['image_AP'] == pytest.approx(np.mean(expected), rel=1e-6)
+    assert row['image_frames'] == len(expected)
+    with (evaluated[1] / 'frames.csv').open() as file:
+        frames = [line for line in csv.DictReader(file) if line['score'] == 'energy']
+    assert [frame['image'] for frame in frames] == ['frame_0', 'frame_1', 'frame_2']
+    assert [float(frame['AP']) for frame in frames if frame['AP']] == pytest.approx(expected, rel=1e-6)
+
+
+def test_operating_points_do_what_they_say(world):
+    results = evaluate(world.config, world.checkpoint, [world.benchmark_argument], cfg_options=NO_TEST_SET,
+                       max_fpr=0.2)
+    points = results['results'][0]['operating_points']
+    valid = [(energy[label != 255], label[label != 255]) for _, energy, label in frames_of(world)]
+    energies, labels = map(np.concatenate, zip(*valid, strict=True))
+    assert set(points) == {'best_F1', 'TPR95', 'FPR20'}
+    for point in points.values():
+        predicted = energies >= np.float32(point['threshold'])
+        assert point['TPR'] == pytest.approx(100 * predicted[labels == 1].mean(), abs=0.05)
+        assert point['FPR'] == pytest.approx(100 * predicted[labels == 0].mean(), abs=0.05)
+    assert points['TPR95']['TPR'] >= 95
+    assert points['FPR20']['FPR'] <= 20
+
+
+def test_curves_and_plots(evaluated):
+    results, out = evaluated
+    names = {path.name for path in (out / 'curves').iterdir()}
+    assert names == {'mini-street_precision_recall.png', 'mini-street_roc.png', *(
+        f'mini-street_{score}{suffix}' for score in ('energy', 'max_logit') for suffix in ('.npz', '_histogram.png'))}
+    row = results['results'][1]
+    with np.load(out / 'curves/mini-street_energy.npz') as curve:
+        recall = np.concatenate([[0], curve['tpr']])
+        assert 100 * (np.diff(recall) * curve['precision']).sum() == pytest.approx(row['AP'], abs=0.5)
+        assert curve['inlier'].sum() == row['num_inlier']
+        assert str(curve['command']) == results['provenance']['command']
+    assert not (out / 'unfinished').exists()
+
+
+def test_other_fpr_rules_have_their_own_column(world, tmp_path):
+    results = evaluate(world.config, world.checkpoint, [world.benchmark_argument], out=tmp_path, fpr_rule='nearest',
+                       cfg_options=NO_TEST_SET)
+    row, = results['results']
+    assert 'FPR95' not in row
+    assert row['FPR95_nearest'] <= 100
+    assert 'FPR95_nearest' in results_table(results)
+    assert 'FPR95_nearest' in (tmp_path / 'results.csv').read_text()
+
+
+class TestSavedMaps:
+    @pytest.fixture(scope='class')
+    def network(self, world, tmp_path_factory):
+        out = tmp_path_factory.mktemp('network')
+        return evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy', 'msp'], out,
+                        cfg_options=NO_TEST_SET, save_maps='float32'), out
+
+    def test_layout(self, network):
+        files = sorted(path.relative_to(network[1]).as_posix() for path in network[1].glob('anomaly_p/**/*.npy'))
+        assert files == [f'anomaly_p/{score}/mini-street/frame_{index}.npy' for score in ('energy', 'msp')
+                         for index in range(3)]
+
+    def test_their_figures_are_those_of_the_network(self, world, network):
+        folders = [network[1] / 'anomaly_p' / score for score in ('energy', 'msp')]
+        judged = evaluate(benchmarks=[world.benchmark_argument], maps=folders)
+        assert figures_of(judged) == figures_of(network[0])
+        assert 'checkpoint' not in judged['provenance']
+
+    def test_half_precision_in_the_submission_layout(self, world, tmp_path):
+        argument = f'road-anomaly-21={world.benchmark}'
+        results = evaluate(world.config, world.checkpoint, [argument], out=tmp_path, cfg_options=NO_TEST_SET,
+                           save_maps='float16')
+        assert len(list((tmp_path / 'anomaly_p/energy/AnomalyTrack-validation').glob('*.hdf5'))) == 3
+        judged = evaluate(benchmarks=[argument], maps=[tmp_path / 'anomaly_p/energy'])
+        assert judged['results'][0]['AP'] == pytest.approx(results['results'][0]['AP'], abs=0.5)
+
+    def test_sixteen_bits(self, world, tmp_path):
+        results = evaluate(world.config, world.checkpoint, [world.benchmark_argument], out=tmp_path,
+                           cfg_options=NO_TEST_SET, save_maps='uint16')
+        folder = tmp_path / 'anomaly_p/energy/mini-street'
+        scale = strict_json(folder / 'scale.json')
+        for name, energy, label in frames_of(world):
+            values = cv2.imread(str(folder / f'{name}.png'), cv2.IMREAD_UNCHANGED)
+            assert values.dtype == np.uint16
+            restored = scale['offset'] + scale['step'] * values
+            np.testing.assert_allclose(restored[label != 255], energy[label != 255], atol=scale['step'])
+        judged = evaluate(benchmarks=[world.benchmark_argument], maps=[folder])
+        assert judged['results'][0]['AP'] == pytest.approx(results['results'][0]['AP'], abs=0.2)
+
+    @pytest.mark.parametrize(('spoil', 'message'), [
+        (lambda folder: (folder / 'frame_1.npy').unlink(), r'frame_1'),
+        (lambda folder: np.save(folder / 'frame_1.npy', np.zeros((8, 8), np.float32)), r'frame_1\.npy.*8x8.*32x64'),
+        (lambda folder: np.save(folder / 'frame_1.npy', np.full((32, 64), np.nan, np.float32)), r'frame_1\.npy.*2048'),
+        (lambda folder: (folder / 'frame_1.npy').write_bytes(b'no map'), r'frame_1\.npy'),
+    ])
+    def test_maps_that_cannot_be_judged(self, world, network, tmp_path, spoil, message):
+        shutil.copytree(network[1] / 'anomaly_p/energy/mini-street', tmp_path / 'energy')
+        spoil(tmp_path / 'energy')
+        with pytest.raises(ValueError, match=message):
+            evaluate(benchmarks=[world.benchmark_argument], maps=[tmp_path / 'energy'], out=tmp_path / 'out')
+        assert not (tmp_path / 'out/results.json').exists()
+
+    def test_arguments_that_exclude_each_other(self, world):
+        with pytest.raises(ValueError, match='expected either config and checkpoint or maps'):
+            evaluate(world.config, world.checkpoint, [world.benchmark_argument], maps=['somewhere'])
+        with pytest.raises(ValueError, match='expected either config and checkpoint or maps'):
+            evaluate(world.config, None, [world.benchmark_argument])
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def interrupted(world, tmp_path, monkeypatch):
+    """An output folder where an evaluation was stopped at its second frame of the benchmark."""
+    save, saved = map_sources.save_map, []
+
+    def stop_at_the_second(path, scores):
+        if len(saved) == 2:  # both scores of the first frame
+            raise Interrupted
+        saved.append(path)
+        save(path, scores)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(map_sources, 'save_map', stop_at_the_second)
+        with pytest.raises(Interrupted):
+            evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy', 'max_logit'], tmp_path)
+    return tmp_path
+
+
+class TestResume:
+    def test_goes_on_with_the_missing_frames(self, world, interrupted, evaluated, monkeypatch):
+        computed = []
+        compute = map_sources.NetworkMaps._compute
+        monkeypatch.setattr(map_sources.NetworkMaps, '_compute',
+                            lambda self, indices: computed.extend(indices) or compute(self, indices))
+        results = evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy', 'max_logit'],
+                           interrupted, resume=True)
+        assert computed == [1, 2]
+        assert figures_of(results) == figures_of(evaluated[0])
+        assert not (interrupted / 'unfinished').exists()
+
+    def test_in_distribution_frames_are_kept_too(self, interrupted):
+        assert len(list((interrupted / 'unfinished/in-distribution').glob('*.pth'))) == 4
+
+    def test_is_not_mistaken_for_another_evaluation(self, world, interrupted):
+        with pytest.raises(ValueError, match=r'interrupted evaluation of something else: scores was .*max_logit'):
+            evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy'], interrupted, resume=True)
+
+    def test_is_not_overwritten(self, world, interrupted):
+        with pytest.raises(FileExistsError, match='interrupted evaluation; go on with it with --resume, or start'):
+            evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy'], interrupted)
+        evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy'], interrupted, force=True,
+                 cfg_options=NO_TEST_SET)
+        assert [row['score'] for row in strict_json(interrupted / 'results.json')['results']] == ['energy']
+
+    def test_of_nothing_starts_anew(self, world, tmp_path):
+        evaluate(world.config, world.checkpoint, [world.benchmark_argument], out=tmp_path, resume=True,
+                 cfg_options=NO_TEST_SET)
+        assert (tmp_path / 'results.json').is_file()
+
+
+def test_results_are_not_overwritten(world, tmp_path):
+    run = dict(config=world.config, checkpoint=world.checkpoint, benchmarks=[world.benchmark_argument], out=tmp_path,
+               cfg_options=NO_TEST_SET)
+    evaluate(**run)
+    before = (tmp_path / 'results.json').read_bytes()
+    with pytest.raises(FileExistsError, match=r'holds results already \(results.json, .*--force'):
+        evaluate(**run)
+    assert (tmp_path / 'results.json').read_bytes() == before
+    evaluate(**run, force=True)
+
+
+def test_a_full_disk_is_said_before_the_first_frame(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    with pytest.raises(OSError, match=r'the maps of all frames take 0\.0 GB .* 0\.0 GB are free'):
+        evaluate(world.config, world.checkpoint, [world.benchmark_argument], out=tmp_path, cfg_options=NO_TEST_SET)
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (dict(fpr_rule='last'), "unknown fpr_rule 'last', expected one of first"),
+    (dict(max_fpr=5), 'max_fpr must be a fraction'),
+    (dict(save_maps='float8', out='somewhere'), 'save_maps must be one of float16, float32, uint16'),
+    (dict(save_maps='float16'), 'save_maps must be one of .* and needs out'),
+])
+def test_wrong_options(world, options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(world.config, world.checkpoint, [world.benchmark_argument], **options)
 
 @pytest.mark.parametrize('missing', [['test_dataloader'], ['test_evaluator'], ['test_dataloader', 'test_evaluator']])
 def test_without_test_set(world, missing):
@@ -162,8 +386,8 @@ def test_benchmark_without_anomalies(world, tmp_path):
 
 @pytest.mark.parametrize(('benchmarks', 'scores', 'message'), [
     (['mini-stret'], ['energy'], "unknown benchmark 'mini-stret', expected one of .*mini-street"),
-    (['mini-street'], ['enrgy'], r"unknown score \['enrgy'\], expected some of energy, msp"),
-    (['mini-street'], [], 'unknown score'),
+    (['mini-street'], ['enrgy'], "unknown score 'enrgy', expected one of energy, msp"),
+    (['mini-street'], [], 'score'),
     ([], ['energy'], 'nothing to evaluate: no benchmark was named'),
 ])
 def test_what_is_wrong_is_said_before_anything_is_loaded(world, benchmarks, scores, message):
