@@ -35,7 +35,7 @@ demo: setup
 	$(RUN) tools/estimate_prior.py $(AFTER) $(DEMO)/before/iter_220.pth --num-images 120 --out $(DEMO)/prior.json
 	$(RUN) tools/train.py $(AFTER) --work-dir $(DEMO)/after --cfg-options load_from=$(DEMO)/before/iter_220.pth
 	$(RUN) tools/evaluate.py $(AFTER) $(DEMO)/after/iter_240.pth --benchmark $(TEST_SET) --score energy msp --out $(DEMO)/after --force
-	$(RUN) tools/visualize.py $(AFTER) $(DEMO)/after/iter_240.pth $(TEST_SET) --out $(DEMO)/maps
+	$(RUN) tools/visualize.py $(AFTER) $(DEMO)/after/iter_240.pth $(TEST_SET) --threshold $(DEMO)/after/results.json --out $(DEMO)/maps
 	@echo "pictures: $(DEMO)/maps   tables: $(DEMO)/before/results.csv and $(DEMO)/after/results.csv"
 
 test: setup

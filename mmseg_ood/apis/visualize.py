@@ -1,7 +1,6 @@
-"""Anomaly maps of images as PNG."""
+"""Anomaly maps of images as PNG and, at a threshold, what they detect."""
 from __future__ import annotations
 
-import glob
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,29 +10,29 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmseg.apis import inference_model
-from mmseg.datasets.transforms import LoadAnnotations
+from mmengine.dataset import BaseDataset, pseudo_collate
 from mmseg.registry import DATASETS
 from mmseg.utils import get_palette
 from rich.progress import track
 
-from mmseg_ood.core import anomaly_score
-from mmseg_ood.segmentation.datasets.labels import check_label_file
-from mmseg_ood.segmentation.evaluation import BENCHMARKS, resolve_benchmark
-from mmseg_ood.segmentation.visualization import Panel, draw_panels
+from mmseg_ood.core import AnomalyScorer, detect_components
+from mmseg_ood.segmentation.visualization import Components, Panel, draw_panels
 
-from .evaluate import NATIVE_PIPELINE
-from .runtime import build_segmentor, load_config, provenance
+from .frames import find_frames, frame_path, load_ground_truth, load_image
+from .runtime import NATIVE_PIPELINE, build_segmentor, load_config, provenance
+from .scorers import build_scorers
+from .thresholds import read_threshold
 
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 SCALE_FRAMES = 8
 SCALE_QUANTILES = (0.01, 0.995)
 
 
 def visualize(config: str | Path | Config, checkpoint: str | Path, source: str | Path, score: str = 'energy',
               out: str | Path = 'anomaly_maps', cfg_options: dict[str, Any] | None = None,
-              device: str | None = None) -> list[Path]:
-    """Draw image, prediction, anomaly map and, where there is one, ground truth.
+              device: str | None = None, *, threshold: float | str | Path | None = None,
+              operating_point: str = 'best_F1', threshold_benchmark: str | None = None,
+              min_component: int = 50) -> list[Path]:
+    """Draw image, prediction, anomaly map and, where there are any, ground truth and the mask at a threshold.
 
     All pictures of a call share one colour scale: the 1 % and 99.5 % quantiles of the scores of up to 8
     frames spread over the input.
@@ -42,90 +41,78 @@ def visualize(config: str | Path | Config, checkpoint: str | Path, source: str |
         config: Config file or a loaded config.
         checkpoint: Weights.
         source: An image, a folder, a glob, or a benchmark ``NAME[=ROOT]``, which brings its ground truth.
-        score: A name of :data:`mmseg_ood.core.SCORES`.
-        out: Folder of the PNG files and of ``visualize.json`` (how they were made).
+        score: What :meth:`mmseg_ood.core.AnomalyScorer.parse` reads: ``energy``, ``energy:temperature=2``, ...
+        out: Folder of the pictures, ``NAME.png``, and of ``visualize.json`` (how they were made). With a threshold
+            also of the masks, ``NAME_mask.png`` (255 anomaly, 0 not), and in the json of every
+            :class:`mmseg_ood.core.Detection`.
         cfg_options: Overrides as dotted keys.
         device: By default the GPU if there is one.
+        threshold: The lowest score of an anomaly: a number, or the ``results.json`` of
+            :func:`mmseg_ood.apis.evaluate`, see :func:`mmseg_ood.apis.thresholds.read_threshold`.
+        operating_point: Which threshold of the file.
+        threshold_benchmark: On which benchmark of the file it was measured.
+        min_component: Pixels of the smallest component of the mask that gets a box.
 
     Returns:
-        The files that were written.
+        The pictures.
 
     Raises:
-        FileNotFoundError: No image under ``source``.
-        ValueError: A file that is not an image, ground truth that does not fit, or see
-            :func:`mmseg_ood.apis.evaluate`.
+        FileNotFoundError: No image under ``source``, or no such threshold file.
+        ValueError: A file that is not an image, ground truth that does not fit, scores that are not finite, a
+            threshold file that does not fit, or see :func:`mmseg_ood.apis.evaluate`.
         OSError: A picture cannot be written.
     """
-    source = str(source)
+    source, out = str(source), Path(out)
     cfg = load_config(config, cfg_options)
-    frames = find_frames(source)
+    (name, scorer), = build_scorers(cfg, [score], checkpoint).items()
+    chosen = None
+    if threshold is not None:
+        chosen = read_threshold(threshold, name, threshold_benchmark, operating_point, checkpoint=checkpoint,
+                                source=source)
+        print(f'threshold {chosen.value}, {chosen.description}')
+    frames = find_frames(source, cfg.get('benchmark_pipeline', NATIVE_PIPELINE))
     segmentor = build_segmentor(cfg, checkpoint, device)
-    segmentor.cfg = Config(dict(test_pipeline=cfg.get('benchmark_pipeline', NATIVE_PIPELINE)))
     palette = _palette(segmentor, cfg)
-    out = Path(out)
+    score_range = _score_range(segmentor, scorer, frames)
     out.mkdir(parents=True, exist_ok=True)
-    sample = [frames[index] for index in np.linspace(0, len(frames) - 1, min(SCALE_FRAMES, len(frames))).astype(int)]
-    score_range = _score_range([_panel(segmentor, frame, score, cfg).score for frame in sample])
-    written = []
-    for frame in track(frames, 'anomaly maps'):
-        picture = draw_panels(_panel(segmentor, frame, score, cfg), palette, score_range, score,
-                              title=Path(frame['img_path']).name)
-        written.append(_unused_path(out, Path(frame['img_path']).stem, written))
-        if not cv2.imwrite(str(written[-1]), picture[..., ::-1]):
-            raise OSError(f'{written[-1]} cannot be written')
+    pictures = _picture_paths(out, [frame_path(frames, index) for index in range(len(frames))], chosen is not None)
+    detected = {}
+    for index, picture in enumerate(track(pictures, 'anomaly maps')):
+        panel = _panel(segmentor, scorer, frames, index)
+        if chosen is not None:
+            mask, detections = detect_components(panel.score, chosen.value, min_component)
+            panel = panel._replace(components=Components(mask, [(*box[:4], box.score) for box in detections]))
+            _write(_mask_path(picture), mask * np.uint8(255))
+            detected[picture.name] = {'mask': _mask_path(picture).name, 'boxes': [box._asdict() for box in detections]}
+        _write(picture, draw_panels(panel, palette, score_range, name, title=frame_path(frames, index).name,
+                                    threshold=chosen.value if chosen else None)[..., ::-1])
+    at_threshold = {} if chosen is None else {
+        'threshold': chosen.value, 'threshold_from': chosen.description, 'min_component': min_component,
+        'detections': detected}
     (out / 'visualize.json').write_text(json.dumps({
-        'source': source, 'score': score, 'score_range': score_range, 'files': [path.name for path in written],
+        'source': source, 'score': name, 'scorer': scorer.describe(), 'score_range': score_range,
+        'files': [path.name for path in pictures], **at_threshold,
         'provenance': provenance(cfg, checkpoint)}, indent=2), encoding='utf-8')
-    return written
+    return pictures
 
 
-def find_frames(source: str) -> list[dict[str, Any]]:
-    """Frames of an image, folder, glob or benchmark, each a dict with ``img_path`` and maybe labels.
-
-    Raises:
-        FileNotFoundError: Nothing there.
-
-    Example:
-        >>> find_frames('nowhere/*.png')
-        Traceback (most recent call last):
-        ...
-        FileNotFoundError: no image found for nowhere/*.png: expected an image, a folder of images ...
-    """
-    if source.partition('=')[0] in BENCHMARKS:
-        dataset = DATASETS.build(dict(resolve_benchmark(source)[1], pipeline=[], test_mode=True))
-        return [dataset.get_data_info(index) for index in range(len(dataset))]
-    if Path(source).is_dir():
-        paths = sorted(path for path in Path(source).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    elif Path(source).is_file():
-        paths = [Path(source)]
-    else:
-        paths = sorted(path for path in map(Path, glob.glob(source, recursive=True)) if path.is_file())
-    if not paths:
-        raise FileNotFoundError(f'no image found for {source}: expected an image, a folder of images '
-                                f'({", ".join(IMAGE_SUFFIXES)}), a glob, or a benchmark '
-                                f'({", ".join(BENCHMARKS)}), optionally with =ROOT')
-    return [{'img_path': str(path)} for path in paths]
+def _panel(segmentor: torch.nn.Module, scorer: AnomalyScorer, frames: BaseDataset, index: int) -> Panel:
+    image = load_image(frames, index)
+    with torch.inference_mode():
+        sample, = segmentor.test_step(pseudo_collate([frames[index]]))
+        logits = sample.seg_logits.data
+        score = scorer(logits[None])[0].float()
+    bad = int((~torch.isfinite(score)).sum())
+    if bad:
+        raise ValueError(f'{frame_path(frames, index)}: {bad} of {score.numel()} scores are not finite')
+    return Panel(image, logits[:scorer.num_classes].argmax(0).cpu().numpy(), score.cpu().numpy(),
+                 load_ground_truth(frames, index))
 
 
-def _panel(segmentor: torch.nn.Module, frame: dict[str, Any], score: str, cfg: Config) -> Panel:
-    image = cv2.imread(frame['img_path'], cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{frame["img_path"]} cannot be read as an image')
-    result = inference_model(segmentor, image)
-    logits = result.seg_logits.data[:cfg.get('num_inlier_classes')]
-    return Panel(image[..., ::-1], logits.argmax(0).cpu().numpy(),
-                 anomaly_score(logits[None], score)[0].cpu().numpy(), _ground_truth(frame))
-
-
-def _ground_truth(frame: dict[str, Any]) -> np.ndarray | None:
-    if 'seg_map_path' not in frame:
-        return None
-    check_label_file(frame['seg_map_path'], frame['img_path'])
-    return LoadAnnotations()(dict(frame))['gt_seg_map']
-
-
-def _score_range(scores: Sequence[np.ndarray]) -> tuple[float, float]:
-    low, high = np.quantile(np.concatenate([score.ravel() for score in scores]), SCALE_QUANTILES)
+def _score_range(segmentor: torch.nn.Module, scorer: AnomalyScorer, frames: BaseDataset) -> tuple[float, float]:
+    sample = np.linspace(0, len(frames) - 1, min(SCALE_FRAMES, len(frames))).astype(int).tolist()
+    scores = [_panel(segmentor, scorer, frames, index).score.ravel() for index in sample]
+    low, high = np.quantile(np.concatenate(scores), SCALE_QUANTILES)
     return float(low), float(max(high, low + 1e-6))
 
 
@@ -141,9 +128,26 @@ def _palette(segmentor: torch.nn.Module, cfg: Config) -> np.ndarray:
     return np.random.default_rng(0).integers(40, 256, (num_classes, 3))
 
 
-def _unused_path(out: Path, stem: str, written: Sequence[Path]) -> Path:
-    """``out/stem.png``, numbered where two inputs share a name."""
-    candidate, number = out / f'{stem}.png', 2
-    while candidate in written:
-        candidate, number = out / f'{stem}_{number}.png', number + 1
-    return candidate
+def _picture_paths(out: Path, frame_paths: Sequence[Path], with_masks: bool) -> list[Path]:
+    """``out/NAME.png``, numbered where a picture or its mask would be another one's file or that of a frame."""
+    taken, pictures = {path.resolve() for path in frame_paths}, []
+    for path in frame_paths:
+        picture, number = out / f'{path.stem}.png', 2
+        while not taken.isdisjoint(files := _files(picture, with_masks)):
+            picture, number = out / f'{path.stem}_{number}.png', number + 1
+        taken |= files
+        pictures.append(picture)
+    return pictures
+
+
+def _files(picture: Path, with_mask: bool) -> set[Path]:
+    return {path.resolve() for path in (picture, *([_mask_path(picture)] if with_mask else []))}
+
+
+def _mask_path(picture: Path) -> Path:
+    return picture.with_name(f'{picture.stem}_mask.png')
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    if not cv2.imwrite(str(path), image):
+        raise OSError(f'{path} cannot be written')

@@ -3,11 +3,11 @@ from .components import (
     COMPONENT_LIMITS,
     SIOU_THRESHOLDS,
     ComponentAccumulator,
-    ComponentBox,
     ComponentLimits,
     Components,
-    component_boxes,
+    Detection,
     component_scores,
+    detect_components,
 )
 from .curves import FPR_RULES, OperatingPoint, ScoreHistogram
 from .energy import free_energy
@@ -19,8 +19,8 @@ from .statistics import MaxLogitStatistics, statistics_path
 
 __all__ = [
     'COMPONENT_LIMITS', 'FPR_RULES', 'PRIORS', 'SCORES', 'SIOU_THRESHOLDS', 'AnomalyScorer', 'ComponentAccumulator',
-    'ComponentBox', 'ComponentLimits', 'Components', 'EnergyTerms', 'MaxLogitStatistics', 'OperatingPoint',
-    'PriorEstimator', 'ScoreHistogram', 'anomaly_score', 'balanced_energy_regularization', 'component_boxes',
+    'ComponentLimits', 'Components', 'Detection', 'EnergyTerms', 'MaxLogitStatistics', 'OperatingPoint',
+    'PriorEstimator', 'ScoreHistogram', 'anomaly_score', 'balanced_energy_regularization', 'detect_components',
     'component_scores', 'energy_regularization', 'free_energy', 'gaussian_smoothing', 'load_prior', 'power_prior',
     'prior_weight', 'register_score', 'statistics_path',
 ]

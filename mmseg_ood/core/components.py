@@ -48,13 +48,17 @@ class Components(NamedTuple):
     ppvs: np.ndarray
 
 
-class ComponentBox(NamedTuple):
-    """Bounding box of a component, in pixels: left column, top row, extent, and the pixels that belong to it."""
+class Detection(NamedTuple):
+    """An 8-connected component of a mask: its box in pixels, its pixels, and the highest score among them.
+
+    Up to a threshold of that score, some of it is found.
+    """
     x: int
     y: int
     width: int
     height: int
     area: int
+    score: float
 
 
 def _resolved_limits(limits: str | Sequence[int]) -> ComponentLimits:
@@ -86,7 +90,7 @@ def _check_shapes(prediction: Tensor | np.ndarray, labels: Tensor | np.ndarray) 
 
 
 def _connected_components(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Component numbers ``(H, W)`` int32, -1 outside, and a :class:`ComponentBox` row ``(K, 5)`` for each."""
+    """Component numbers ``(H, W)`` int32, -1 outside, and a row x, y, width, height, area ``(K, 5)`` for each."""
     import cv2
     _, numbers, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     return numbers - 1, stats[1:]
@@ -176,26 +180,31 @@ def component_scores(prediction: Tensor | np.ndarray, labels: Tensor | np.ndarra
                       correct[predicted_counts] / predicted_sizes[predicted_counts])
 
 
-def component_boxes(mask: Tensor | np.ndarray, min_size: int = 1) -> list[ComponentBox]:
-    """Boxes of the 8-connected components of a mask, for drawing.
+def detect_components(scores: np.ndarray, threshold: float, min_size: int = 1) -> tuple[np.ndarray, list[Detection]]:
+    """What an anomaly map finds at a threshold, for drawing.
 
     Args:
-        mask: Boolean ``(H, W)``.
+        scores: ``(H, W)`` float32, higher = more anomalous.
+        threshold: The lowest score of an anomaly; compared in float32, as it was counted.
         min_size: Pixels of the smallest component to return.
 
     Returns:
-        The largest component first; of equal ones the upper, then the left.
-
-    Raises:
-        ValueError: The mask is not boolean or not ``(H, W)``.
+        The mask ``(H, W)`` bool, whole, and its components: the largest first, of equal ones the upper, then the
+        left.
 
     Example:
-        >>> component_boxes(np.array([[1, 0, 0, 1, 1], [0, 1, 0, 0, 0]], dtype=bool), min_size=2)
-        [ComponentBox(x=0, y=0, width=2, height=2, area=2), ComponentBox(x=3, y=0, width=2, height=1, area=2)]
+        >>> scores = np.array([[2.5, 0, 0, 1, 1], [0, 1.5, 0, 0, 0]], dtype=np.float32)
+        >>> mask, detections = detect_components(scores, threshold=1)
+        >>> int(mask.sum()), detections[0]
+        (4, Detection(x=0, y=0, width=2, height=2, area=2, score=2.5))
     """
-    _, boxes = _connected_components(_checked_mask(mask))
-    found = [ComponentBox(*box) for box in boxes.tolist() if box[-1] >= min_size]
-    return sorted(found, key=lambda box: (-box.area, box.y, box.x))
+    mask = scores >= np.float32(threshold)
+    numbers, boxes = _connected_components(mask)
+    highest = np.full(len(boxes), -np.inf, dtype=np.float32)
+    np.maximum.at(highest, numbers[mask], scores[mask])
+    found = [Detection(*box, score) for box, score in zip(boxes.tolist(), highest.tolist(), strict=True)
+             if box[-1] >= min_size]
+    return mask, sorted(found, key=lambda found: (-found.area, found.y, found.x))
 
 
 def _predict(scores: Tensor | np.ndarray, labels: Tensor | np.ndarray, threshold: float) -> np.ndarray:

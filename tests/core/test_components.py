@@ -13,10 +13,9 @@ from mmseg_ood.core.components import (
     COMPONENT_LIMITS,
     SIOU_THRESHOLDS,
     ComponentAccumulator,
-    ComponentBox,
     ComponentLimits,
-    component_boxes,
     component_scores,
+    detect_components,
 )
 
 NO_LIMITS = ComponentLimits(0, 0)
@@ -411,25 +410,46 @@ def test_inputs_are_left_as_they_were():
     ComponentAccumulator(NO_LIMITS).update(scores, labels, threshold=0.5)
 
 
-def test_labelling_equals_scipy():
-    for share in (0.05, 0.3, 0.4, 0.6):
-        mask = np.random.default_rng(0).random((257, 310)) < share
-        numbers, num = ndimage.label(mask, structure=np.ones((3, 3)))
-        sizes = np.bincount(numbers.ravel())[1:]
-        expected = [ComponentBox(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start, size)
-                    for (rows, columns), size in zip(ndimage.find_objects(numbers), sizes, strict=True)]
-        boxes = component_boxes(mask)
-        assert len(boxes) == num
-        assert sorted(boxes) == sorted(expected)
+def hand_made(score, threshold, smallest):
+    """Mask and detections, the largest first, with scipy."""
+    mask = score >= np.float32(threshold)
+    numbers, count = ndimage.label(mask, np.ones((3, 3)))
+    found = []
+    for number, (rows, columns) in enumerate(ndimage.find_objects(numbers), 1):
+        area = int((numbers == number).sum())
+        if area >= smallest:
+            found.append((columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start, area,
+                          float(ndimage.maximum(score, numbers, number))))
+    return mask, sorted(found, key=lambda box: (-box[4], box[1], box[0]))
 
 
-def test_boxes_come_largest_first_and_from_their_size_on():
-    mask, _ = frame('^^..^', '^...^', '...^.', '^....')
-    corner, diagonal, single = (0, 0, 2, 2, 3), (3, 0, 2, 3, 3), (0, 3, 1, 1, 1)
-    assert component_boxes(mask) == [corner, diagonal, single]
-    assert component_boxes(torch.tensor(mask), min_size=3) == [corner, diagonal]
-    assert component_boxes(mask, min_size=4) == []
-    assert component_boxes(np.zeros((2, 2), bool)) == []
+@pytest.mark.parametrize('smallest', [1, 2, 5])
+@pytest.mark.parametrize('quantile', [0.3, 0.55, 0.8])
+def test_detections_equal_those_of_scipy(smallest, quantile):
+    """At these densities, components reach into each other's boxes."""
+    score = np.random.default_rng(0).normal(-6, 2, (40, 60)).astype(np.float32)
+    threshold = np.quantile(score, quantile)
+    mask, detections = detect_components(score, threshold, smallest)
+    expected_mask, expected = hand_made(score, threshold, smallest)
+    np.testing.assert_array_equal(mask, expected_mask)
+    assert detections == expected
+    assert len(expected) > 1 or quantile == 0.3
+
+
+@pytest.mark.parametrize('value', [-6.3, 0.1, 0.7, 1e6 + 0.1])
+@pytest.mark.parametrize('kind', [float, np.float64, np.float32])
+def test_scores_of_the_threshold_are_detected(value, kind):
+    """As float32, which is below the float64 for some of these values and above it for others."""
+    border = np.float32(value)
+    score = np.array([[np.nextafter(border, np.float32(-np.inf)), border, np.nextafter(border, np.float32(np.inf))]])
+    assert detect_components(score, kind(value))[0].tolist() == [[False, True, True]]
+
+
+@pytest.mark.parametrize(('threshold', 'detections'), [(1.5, []), (0.0, [(0, 0, 4, 3, 12, 1.0)])])
+def test_nothing_and_everything(threshold, detections):
+    mask, found = detect_components(np.ones((3, 4), np.float32), threshold)
+    assert mask.all() == mask.any() == bool(detections)
+    assert found == detections
 
 
 ZEROS = np.zeros((2, 3), np.float32)
