@@ -44,13 +44,15 @@ class Steps(NamedTuple):
     @classmethod
     def of(cls, cells: Cells, tp: float, fp: float, outliers_only: bool) -> Steps:
         """Thresholds at the occupied cells, or at those that hold outliers, below ``tp`` and ``fp`` counts."""
-        true, false = cells.outliers.cumsum(0).add_(tp), cells.inliers.cumsum(0).add_(fp)
         occupied = cells.outliers if outliers_only else cells.outliers + cells.inliers
         index = occupied.nonzero().squeeze(1)
-        exact = cells.exact[index]
+        true, false = (counts.cumsum(0, dtype=counts.dtype) for counts in (cells.outliers, cells.inliers))
+        exact = cells.exact.index_select(0, index)
         smooth = torch.zeros_like(exact) if bool(exact.all()) else ~exact & _is_smooth(true + false, index)
-        return cls(cells.keys[index], true[index], false[index], cells.outliers[index], cells.inliers[index], exact,
-                   smooth)
+        tp, fp, outliers, inliers = (
+            counts.index_select(0, index).double().add_(before)
+            for counts, before in ((true, tp), (false, fp), (cells.outliers, 0), (cells.inliers, 0)))
+        return cls(cells.keys.index_select(0, index), tp, fp, outliers, inliers, exact, smooth)
 
     def at(self, index: int) -> Step:
         """One of the thresholds."""
@@ -61,11 +63,11 @@ class Steps(NamedTuple):
 def _is_smooth(cumulative: Tensor, index: Tensor) -> Tensor:
     """Whether cells are filled about as their neighbours are."""
     first, last = (index - _NEIGHBOURS - 1).clamp_(min=-1), (index + _NEIGHBOURS).clamp_(max=len(cumulative) - 1)
-    padded = torch.cat([cumulative.new_zeros(1), cumulative])
-    padded[0] = cumulative[0]  # what lies before the stretch does not count as a neighbour
-    own = padded[index + 1] - padded[index]
-    neighbours = padded[last + 1] - padded[first + 1] - own
-    return own * (last - first - 1) <= _OUTSTANDING * neighbours
+    # What lies before the stretch does not count as a neighbour, nor does its first cell.
+    up_to, before, up_to_last, up_to_first = (
+        cumulative.index_select(0, place.clamp(min=0)) for place in (index, index - 1, last, first))
+    own = up_to - before
+    return own * (last - first - 1) <= _OUTSTANDING * (up_to_last - up_to_first - own).long()
 
 
 class Areas:

@@ -50,9 +50,9 @@ def to_scores(keys: Tensor) -> Tensor:
     return torch.where(keys < 0, (-keys) | -(1 << 31), keys).to(torch.int32).view(torch.float32)
 
 
-def _largest_shifts() -> Tensor:
-    """How many low bits each page may lose: none beside 0, 1 and -1, one more when the distance to 1 doubles."""
-    page = torch.arange(_NUM_PAGES) - _NUM_PAGES // 2
+def _largest_shifts(pages: Tensor) -> Tensor:
+    """How many low bits pages may lose: none beside 0, 1 and -1, one more when the distance to 1 doubles."""
+    page = pages - _NUM_PAGES // 2
     page = torch.where(page < 0, -page - 1, page)
     one = 0x3F800000 >> _PAGE_BITS  # 1.0 is the first value of this page
     distance = torch.where(page < one, one - 1 - page, page - one)
@@ -69,9 +69,9 @@ class Cells(NamedTuple):
     keys: Tensor
     """(K,) int32, the lowest key of each cell."""
     inliers: Tensor
-    """(K,) float64 counts."""
+    """(K,) whole counts, whose sum over all cells fits their type."""
     outliers: Tensor
-    """(K,) float64 counts."""
+    """(K,) whole counts, likewise."""
     exact: Tensor
     """(K,) bool, whether all scores of the cell are one value."""
 
@@ -108,13 +108,11 @@ class ScoreCounts:
             labels: (N,) uint8 on the same device: 0 inlier, 1 outlier, others void.
         """
         if self._table is None:
-            valid = labels <= 1
-            number = int(valid.sum())
+            number = len(labels) - int(torch.count_nonzero(labels >> 1))
             if self.num_kept + number <= self.max_kept:
-                everything = number == len(labels)
                 self._kept = [(keys.to(scores.device), kept.to(scores.device)) for keys, kept in self._kept]
-                self._keep(to_keys(scores if everything else scores[valid]),
-                           labels.clone() if everything else labels[valid])
+                for score, label in zip(_chunks(scores), _chunks(labels), strict=True):
+                    self._keep(*_without_void(score, label))
                 return
             self._start_table(scores.device)
         if self._table.device != scores.device:
@@ -151,47 +149,52 @@ class ScoreCounts:
         # numpy's zeros take no memory before they are written to.
         self._table = (torch.from_numpy(np.zeros(shape, np.int32)) if device.type == 'cpu'
                        else torch.zeros(shape, dtype=torch.int32, device=device))
-        self._directory = torch.full((_NUM_PAGES,), _MISSING, dtype=torch.int32, device=device)
-        self._largest_shifts = _largest_shifts().to(device)
+        self._directory = torch.zeros(_NUM_PAGES, dtype=torch.int32, device=device)
         self._pages, self._shifts = self._pages.to(device), self._shifts.to(device)
         kept, self._kept, self.num_kept = self._kept, [], 0
-        occurs = torch.zeros(_NUM_PAGES, dtype=torch.bool, device=device)
-        for keys, _ in kept:
-            self._note_used_bits(keys.to(device))
-            occurs[_page_of(keys.to(device))] = True
-        self._add_pages(occurs.nonzero().squeeze(1))  # at once: the layout is made a single time
-        for keys, labels in kept:
+        self._add_pages(self._used_pages(kept))  # at once: the layout is made a single time
+        while kept:  # what is counted is not needed any longer
+            keys, labels = kept.pop()
             self._count_in_chunks(keys.to(device), labels.to(device))
 
+    def _used_pages(self, kept: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Pages that occur, ascending; empties the directory, and notes the bits that are used."""
+        for keys, _ in kept:
+            keys = keys.to(self._directory.device)
+            self._note_used_bits(keys)
+            self._directory.index_add_(0, _page_of(keys), self._directory.new_ones(1).expand(len(keys)))
+        pages = self._directory.nonzero().squeeze(1)
+        self._directory.fill_(_MISSING)
+        return pages
+
     def _move(self, device: torch.device) -> None:
-        for name in ('_table', '_directory', '_largest_shifts', '_pages', '_shifts'):
+        for name in ('_table', '_directory', '_pages', '_shifts'):
             setattr(self, name, getattr(self, name).to(device))
 
     # ---- counting
 
     def _count_in_chunks(self, values: Tensor, labels: Tensor) -> None:
         """Count scores (float32) or keys (int32)."""
-        size = _CHUNK if values.device.type == 'cpu' else max(len(values), 1)
-        for start in range(0, len(values), size):
-            part = values[start:start + size]
-            self._count(to_keys(part) if part.is_floating_point() else part, labels[start:start + size])
+        for part, label in zip(_chunks(values), _chunks(labels), strict=True):
+            self._count(to_keys(part) if part.is_floating_point() else part, label)
 
     def _count(self, keys: Tensor, labels: Tensor) -> None:
         self._make_room_for(len(keys))
+        # Integers in place: comparisons and masks of booleans are several times slower on a CPU.
         labels = labels.to(torch.int32)
-        valid = (labels - 2) >> 31  # -1, all bits set, for 0 and 1; 0 for void
+        valid = (labels - 2).bitwise_right_shift_(31)  # -1, all bits set, for 0 and 1; 0 for void
         if self._unused_bits:
             self._note_used_bits(keys & valid)
         page = _page_of(keys)
-        entry = self._directory.index_select(0, page) & valid
+        entry = self._directory.index_select(0, page).bitwise_and_(valid)
         if int(entry.amin()) == _MISSING:
-            self._add_pages(page[entry == _MISSING].unique().long())
-            entry = self._directory.index_select(0, page) & valid
-        cell = (keys & (_PAGE_SIZE - 1)) >> (entry & ((1 << _SHIFT_BITS) - 1))
-        cell += entry >> _SHIFT_BITS
-        cell += (labels & 1) * self._table.shape[1]
+            self._add_pages(page[(entry >> 31).nonzero()].unique().long())
+            entry = self._directory.index_select(0, page).bitwise_and_(valid)
+        cell = (keys & (_PAGE_SIZE - 1)).bitwise_right_shift_(entry & ((1 << _SHIFT_BITS) - 1))
+        cell += entry.bitwise_right_shift_(_SHIFT_BITS)
+        cell.add_(labels.bitwise_and_(1), alpha=self._table.shape[1])
         flat = self._table.view(-1)
-        flat.index_add_(0, cell, flat.new_ones(len(cell)))
+        flat.index_add_(0, cell, flat.new_ones(1).expand(len(cell)))
 
     def _make_room_for(self, number: int) -> None:
         """Wider integers before any count can overflow."""
@@ -200,6 +203,8 @@ class ScoreCounts:
             self._table = self._table.long()
 
     def _note_used_bits(self, keys: Tensor) -> None:
+        if not self._unused_bits:
+            return
         keys = keys | _PAGE_SIZE  # as if no score used more than the bits of a page
         lowest_bit = int((keys & -keys).amin())
         unused_bits = lowest_bit.bit_length() - 1
@@ -225,7 +230,7 @@ class ScoreCounts:
         return _PAGE_SIZE + int((_PAGE_SIZE >> self._shifts).sum())
 
     def _wanted_shifts(self, pages: Tensor, level: int, unused_bits: int) -> Tensor:
-        return self._largest_shifts[pages].clamp(max=level).clamp_(min=unused_bits)
+        return _largest_shifts(pages).clamp_(max=level).clamp_(min=unused_bits)
 
     def _fitting_level(self, level: int, unused_bits: int) -> int:
         """The finest level from ``level`` on at which all pages fit."""
@@ -277,7 +282,8 @@ class ScoreCounts:
         if self._table is None:
             outliers = sum(int(labels.sum()) for _, labels in self._kept)
             return self.num_kept - outliers, outliers
-        inliers, outliers = self._table[:, _PAGE_SIZE:].sum(1).tolist()
+        # No wider integers are needed: the table's own hold the count of all scores.
+        inliers, outliers = self._table[:, _PAGE_SIZE:self._end()].sum(1, dtype=self._table.dtype).tolist()
         return inliers, outliers
 
     def cells(self) -> Iterator[Cells]:
@@ -289,23 +295,25 @@ class ScoreCounts:
         pages, order = self._pages.sort(descending=True)
         shifts = self._shifts[order]
         first = self._directory[pages] >> _SHIFT_BITS
+        lowest = (pages - _NUM_PAGES // 2 << _PAGE_BITS).to(torch.int32)
         for part, shift, _ in _equal_runs(shifts, shifts, _BLOCK):
-            local = torch.arange((_PAGE_SIZE >> shift) - 1, -1, -1, device=pages.device)
-            counts = self._table[:, (first[part, None] + local).flatten()].double()
-            keys = (((pages[part, None] - _NUM_PAGES // 2) << _PAGE_BITS) + (local << shift)).flatten()
+            local = torch.arange((_PAGE_SIZE >> shift) - 1, -1, -1, dtype=torch.int32, device=pages.device)
+            cells = (first[part, None] + local).flatten()
+            counts = [row.index_select(0, cells) for row in self._table]
+            keys = (lowest[part, None] + (local << shift)).flatten()
             exact = torch.full(keys.shape, shift <= self._unused_bits, device=keys.device)
-            yield Cells(keys.to(torch.int32), counts[0], counts[1], exact)
+            yield Cells(keys, *counts, exact)
 
     def _kept_cells(self) -> Cells:
-        keys = torch.cat([keys for keys, _ in self._kept])
-        keys, order = keys.sort(descending=True)
-        outliers = torch.cat([labels for _, labels in self._kept])[order].double().cumsum(0)
+        # Complements, because a CPU sorts up several times faster than down.
+        keys, order = torch.cat([~keys for keys, _ in self._kept]).sort()
+        outliers = torch.cat([labels for _, labels in self._kept]).index_select(0, order).cumsum(0)
         last = torch.ones_like(keys, dtype=torch.bool)
         torch.ne(keys[1:], keys[:-1], out=last[:-1])
         ends = last.nonzero().squeeze(1)
-        outliers = torch.diff(outliers[ends], prepend=outliers.new_zeros(1))
-        totals = torch.diff(ends + 1, prepend=ends.new_zeros(1))
-        return Cells(keys[ends], totals - outliers, outliers, torch.ones_like(ends, dtype=torch.bool))
+        outliers = torch.diff(outliers.index_select(0, ends), prepend=outliers.new_zeros(1))
+        totals = torch.diff(ends, prepend=ends.new_full((1,), -1))
+        return Cells(~keys.index_select(0, ends), totals - outliers, outliers, torch.ones_like(ends, dtype=torch.bool))
 
     # ---- state
 
@@ -338,6 +346,19 @@ class ScoreCounts:
         counts._add_pages(state['pages'])
         counts._table[:, _PAGE_SIZE:_PAGE_SIZE + state['counts'].shape[1]] = state['counts']
         return counts
+
+
+def _chunks(values: Tensor) -> tuple[Tensor, ...]:
+    """Stretches that a CPU computes with within its cache; a GPU takes all at once."""
+    return values.split(_CHUNK) if values.device.type == 'cpu' and len(values) else (values,) * bool(len(values))
+
+
+def _without_void(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and labels of inliers and outliers, in memory of their own."""
+    if int(labels.amax()) <= 1:
+        return to_keys(scores), labels.clone()
+    valid = (labels <= 1).nonzero().squeeze(1)
+    return to_keys(scores.index_select(0, valid)), labels.index_select(0, valid)
 
 
 def _reshift(counts: Tensor, old: int, new: int) -> Tensor:
