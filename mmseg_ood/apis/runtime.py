@@ -7,6 +7,7 @@ import os
 import platform
 import shlex
 import sys
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +21,7 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import MODELS
 from mmseg.utils import register_all_modules
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmseg_ood import compat
@@ -29,7 +31,6 @@ from mmseg_ood.version import __version__
 NATIVE_PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 _PACKAGES = ('torch', 'numpy', 'opencv-python', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'onedl-mmengine',
              'onedl-mmcv', 'onedl-mmsegmentation')
-_SMALLEST_NORMAL_BITS = 0x00800000  # of a float32
 
 
 def load_config(config: str | Path | Config, cfg_options: dict[str, Any] | None = None) -> Config:
@@ -163,13 +164,27 @@ def _load_strictly(segmentor: torch.nn.Module, state: dict, checkpoint: str | Pa
 def _flush_denormals(segmentor: torch.nn.Module) -> None:
     """CPU arithmetic on denormal numbers is 30 to 50 times slower; treat them as the zeros they nearly are."""
     torch.set_flush_denormal(True)
-    # Counted as bit patterns without the sign, because comparisons of floats may flush their operands.
-    patterns = [weight.detach().view(torch.int32) & 0x7FFFFFFF for weight in segmentor.parameters()
-                if weight.dtype == torch.float32]
-    denormal = sum(int(((bits > 0) & (bits < _SMALLEST_NORMAL_BITS)).sum()) for bits in patterns)
+    denormal = count_denormals(segmentor.parameters())
     if denormal:
-        print(f'{denormal} of {sum(bits.numel() for bits in patterns)} weights are denormal numbers; the CPU treats '
-              f'them as 0, which changes outputs by less than 1e-30')
+        total = sum(weight.numel() for weight in segmentor.parameters())
+        print(f'{denormal} of {total} weights are denormal numbers; the CPU treats them as 0, which changes outputs by '
+              f'less than 1e-30')
+
+
+def count_denormals(tensors: Iterable[Tensor]) -> int:
+    """Number of float32 entries that are too small for full precision, on which CPU arithmetic is slow.
+
+    Example:
+        >>> count_denormals([torch.tensor([0, 1, 2**23], dtype=torch.int32).view(torch.float32), torch.ones(1)])
+        1
+    """
+    count = 0
+    for tensor in tensors:
+        if tensor.dtype == torch.float32:
+            # As bit patterns without the sign, because comparisons of floats may flush their operands.
+            bits = tensor.detach().view(torch.int32) & 0x7FFFFFFF
+            count += int(((bits > 0) & (bits < 0x00800000)).sum())
+    return count
 
 
 def provenance(config: Config | None = None, checkpoint: str | Path | None = None) -> dict[str, Any]:

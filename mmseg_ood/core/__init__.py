@@ -1,4 +1,5 @@
 """The mathematics of the toolkit: torch and numpy only, usable from any training loop."""
+from .abstention import abstention_loss
 from .components import (
     COMPONENT_LIMITS,
     SIOU_THRESHOLDS,
@@ -11,7 +12,14 @@ from .components import (
 )
 from .curves import FPR_RULES, OperatingPoint, ScoreHistogram
 from .energy import free_energy
-from .losses import EnergyTerms, balanced_energy_regularization, energy_regularization
+from .losses import (
+    EnergyTerms,
+    balanced_energy_regularization,
+    energy_regularization,
+    energy_smoothness,
+    energy_sparsity,
+)
+from .outlier_exposure import entropy_maximization, outlier_exposure
 from .prior import PRIORS, PriorEstimator, load_prior, power_prior, prior_weight
 from .scores import SCORES, AnomalyScorer, anomaly_score, register_score
 from .smoothing import gaussian_smoothing
@@ -20,7 +28,8 @@ from .statistics import MaxLogitStatistics, statistics_path
 __all__ = [
     'COMPONENT_LIMITS', 'FPR_RULES', 'PRIORS', 'SCORES', 'SIOU_THRESHOLDS', 'AnomalyScorer', 'ComponentAccumulator',
     'ComponentLimits', 'Components', 'Detection', 'EnergyTerms', 'MaxLogitStatistics', 'OperatingPoint',
-    'PriorEstimator', 'ScoreHistogram', 'anomaly_score', 'balanced_energy_regularization', 'detect_components',
-    'component_scores', 'energy_regularization', 'free_energy', 'gaussian_smoothing', 'load_prior', 'power_prior',
+    'PriorEstimator', 'ScoreHistogram', 'abstention_loss', 'anomaly_score', 'balanced_energy_regularization',
+    'component_scores', 'detect_components', 'energy_regularization', 'energy_smoothness', 'energy_sparsity',
+    'entropy_maximization', 'free_energy', 'gaussian_smoothing', 'load_prior', 'outlier_exposure', 'power_prior',
     'prior_weight', 'register_score', 'statistics_path',
 ]

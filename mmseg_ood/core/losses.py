@@ -1,6 +1,6 @@
-"""Energy regularisers as pure functions of ``(logits, labels)``.
+"""Energy regularisers as pure functions of ``(logits, labels)`` or of energies.
 
-Both return their two terms apart; how they are combined is the task's business
+The hinges return their two terms apart; how they are combined is the task's business
 (``0.5 * (inlier + outlier)`` in segmentation, ``inlier + outlier`` in classification).
 
 Example:
@@ -30,7 +30,14 @@ class EnergyTerms(NamedTuple):
     outlier: Tensor
 
 
-def _check_labels(logits: Tensor, labels: Tensor, ood_index: int, ignore_index: int) -> None:
+def check_labels(logits: Tensor, labels: Tensor, ood_index: int, ignore_index: int) -> None:
+    """Refuse labels that do not fit the logits ``(N, C, ...)`` of the inlier classes.
+
+    Raises:
+        TypeError: Labels that are not integers.
+        ValueError: Another shape than ``(N, ...)``, values that are neither a class, ``ood_index`` nor
+            ``ignore_index``, or one of these two is a class.
+    """
     num_classes = logits.shape[1]
     if labels.is_floating_point():
         raise TypeError(f'labels must be integers, found {labels.dtype}')
@@ -46,7 +53,12 @@ def _check_labels(logits: Tensor, labels: Tensor, ood_index: int, ignore_index: 
                          f'{ood_index} (outlier) or {ignore_index} (void)')
 
 
-def _check_finite(logits: Tensor) -> None:
+def check_finite(logits: Tensor) -> None:
+    """Refuse logits that are not finite.
+
+    Raises:
+        ValueError: Says how many.
+    """
     finite = torch.isfinite(logits)
     if not finite.all():
         raise ValueError(f'{int((~finite).sum())} of {logits.numel()} logits are not finite')
@@ -56,7 +68,7 @@ def _squared_hinge(value: Tensor) -> Tensor:
     return torch.relu(value).square()
 
 
-def _mean(values: Tensor) -> Tensor:
+def mean_or_zero(values: Tensor) -> Tensor:
     """Mean of a vector; of an empty one an exact 0 that is still attached to the graph."""
     return values.sum() / max(values.numel(), 1)
 
@@ -65,8 +77,8 @@ def _split_energies(logits: Tensor, labels: Tensor, ood_index: int, ignore_index
                     temperature: float) -> tuple[Tensor, Tensor, Tensor]:
     """Inlier energies ``(I,)``, outlier energies ``(O,)`` and outlier logits ``(O, C)`` of checked input."""
     logits = at_least_float32(logits)
-    _check_labels(logits, labels, ood_index, ignore_index)
-    _check_finite(logits)
+    check_labels(logits, labels, ood_index, ignore_index)
+    check_finite(logits)
     energies = free_energy(logits, temperature)
     outliers = labels == ood_index
     inliers = ~outliers & (labels != ignore_index)
@@ -100,7 +112,7 @@ def energy_regularization(logits: Tensor, labels: Tensor, *, m_in: float, m_out:
         Liu et al., NeurIPS 2020, section 3.
     """
     inlier, outlier, _ = _split_energies(logits, labels, ood_index, ignore_index, temperature)
-    return EnergyTerms(_mean(_squared_hinge(inlier - m_in)), _mean(_squared_hinge(m_out - outlier)))
+    return EnergyTerms(mean_or_zero(_squared_hinge(inlier - m_in)), mean_or_zero(_squared_hinge(m_out - outlier)))
 
 
 def balanced_energy_regularization(
@@ -157,4 +169,49 @@ def balanced_energy_regularization(
     total = z_weight.sum()
     # No outlier, or a prior that vanishes on every predicted class: nothing counts, and 0 / 0 must not be a NaN.
     total = torch.where(total > _VANISHED, total, torch.ones_like(total))
-    return EnergyTerms(_mean(_squared_hinge(inlier - m_in)), (z_weight * hinge).sum() / total)
+    return EnergyTerms(mean_or_zero(_squared_hinge(inlier - m_in)), (z_weight * hinge).sum() / total)
+
+
+def energy_smoothness(energies: Tensor) -> Tensor:
+    """Half the sum of squared differences between neighbouring pixels.
+
+    Args:
+        energies: Energy maps ``(N, H, W)`` of a whole batch, void and outlier pixels included.
+
+    Returns:
+        A scalar; it grows with the number of pixels, so its weight is small (PEBAL: 3e-6).
+
+    Raises:
+        ValueError: Another shape.
+
+    Source:
+        Tian et al., "Pixel-wise Energy-biased Abstention Learning", ECCV 2022.
+
+    Example:
+        >>> energy_smoothness(torch.tensor([[[0.0, 1.0], [0.0, 3.0]]]))        # (2^2 + 1^2 + 3^2) / 2
+        tensor(7.)
+    """
+    if energies.ndim != 3:
+        raise ValueError(f'expected energy maps of shape (N, H, W), found {tuple(energies.shape)}')
+    energies = at_least_float32(energies)
+    return 0.5 * sum(energies.diff(dim=dim).square().sum() for dim in (1, 2))
+
+
+def energy_sparsity(energies: Tensor) -> Tensor:
+    """Euclidean norm of all outlier energies of a batch.
+
+    Args:
+        energies: One for each outlier pixel, any shape; in the balanced variant ``E - alpha * Z``, the energy
+            without the prior's share of its margin.
+
+    Returns:
+        A scalar; an exact 0 with a graph where there are no outliers, and gradient 0 where all energies are 0.
+
+    Source:
+        Tian et al., "Pixel-wise Energy-biased Abstention Learning", ECCV 2022.
+
+    Example:
+        >>> energy_sparsity(torch.tensor([-3.0, -4.0])), energy_sparsity(torch.tensor([]))
+        (tensor(5.), tensor(0.))
+    """
+    return torch.linalg.vector_norm(at_least_float32(energies))

@@ -88,7 +88,7 @@ def load_prior(prior: str | Path | Sequence[float] | Tensor, num_classes: int | 
             raise FileNotFoundError(f'{origin} is neither a file nor a published prior: {", ".join(PRIORS)}')
     else:
         origin = 'prior'
-        values = torch.as_tensor(prior).detach().cpu()
+        values = torch.as_tensor(prior, dtype=torch.float64).detach().cpu()
     values = _checked(values, origin)
     if num_classes is not None and len(values) != num_classes:
         raise ValueError(f'{origin} has {len(values)} classes, expected {num_classes} (the number of logits)')
@@ -181,11 +181,15 @@ class PriorEstimator:
 
         Args:
             logits: ``(N, C, ...)``.
-            labels: ``(N, ...)``; only those equal to ``ood_index`` count.
+            labels: ``(N, ...)`` integers of any type; only those equal to ``ood_index`` count.
+
+        Raises:
+            ValueError: Another number of classes.
         """
         if logits.shape[1] != self.num_classes:
             raise ValueError(f'logits have {logits.shape[1]} classes, expected {self.num_classes}')
-        predictions = logits.argmax(1)[labels == self.ood_index]
+        outliers = labels.long() == self.ood_index  # a uint8 255 would compare equal to -1
+        predictions = logits.argmax(1)[outliers]
         self.counts += torch.bincount(predictions, minlength=self.num_classes).cpu()
 
     def prior(self) -> Tensor:

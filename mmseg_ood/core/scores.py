@@ -30,6 +30,7 @@ class Score(NamedTuple):
     formula: str
     needs_statistics: bool
     uses_temperature: bool
+    all_channels: bool
 
 
 SCORES: dict[str, Score] = {}
@@ -37,11 +38,12 @@ SCORES: dict[str, Score] = {}
 
 
 def register_score(name: str, formula: str = '', *, needs_statistics: bool = False,
-                   uses_temperature: bool = True) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
+                   uses_temperature: bool = True,
+                   all_channels: bool = False) -> Callable[[Callable[..., Tensor]], Callable[..., Tensor]]:
     """Decorator that adds a score, which every metric and command line then knows by its name.
 
     The function maps ``(logits, temperature, dim)`` to a tensor without the dimension ``dim``, higher = more
-    anomalous; logits arrive in float32 or better, inlier classes only.
+    anomalous; logits arrive in float32 or better, inlier classes only unless ``all_channels``.
 
     Args:
         name: Letters, digits and any of ``_ - . +``; it becomes a column of tables and a folder.
@@ -49,6 +51,7 @@ def register_score(name: str, formula: str = '', *, needs_statistics: bool = Fal
         needs_statistics: Whether the function takes a further argument ``statistics``, the
             :class:`~mmseg_ood.core.MaxLogitStatistics` of the network.
         uses_temperature: Whether the temperature has an effect.
+        all_channels: Whether the function sees the channels behind the inlier classes, too.
 
     Raises:
         ValueError: The name is taken or of other characters.
@@ -67,7 +70,7 @@ def register_score(name: str, formula: str = '', *, needs_statistics: bool = Fal
     def register(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if name in SCORES:
             raise ValueError(f'score {name!r} is registered already')
-        SCORES[name] = Score(function, formula, needs_statistics, uses_temperature)
+        SCORES[name] = Score(function, formula, needs_statistics, uses_temperature, all_channels)
         return function
 
     return register
@@ -109,6 +112,11 @@ def _standardised_max_logit(logits: Tensor, temperature: float, dim: int, statis
     return (mean[classes] - values) / std[classes]
 
 
+@register_score('void', 'softmax(f / T)[C]', all_channels=True)
+def _void(logits: Tensor, temperature: float, dim: int) -> Tensor:
+    return torch.softmax(logits / temperature, dim).select(dim, -1)
+
+
 def anomaly_score(logits: Tensor, method: str = 'energy', temperature: float = 1.0, dim: int = 1,
                   statistics: MaxLogitStatistics | None = None) -> Tensor:
     """Anomaly score of each sample or pixel, higher = more anomalous.
@@ -121,11 +129,13 @@ def anomaly_score(logits: Tensor, method: str = 'energy', temperature: float = 1
     ``max_logit`` ``-max f``                                  Hendrycks et al., ICML 2022      logits
     ``entropy``   ``H(softmax(f)) / log C``                   Chan et al., ICCV 2021           logits
     ``sml``       ``-(max f - mu_k) / sigma_k, k = argmax f`` Jung et al., ICCV 2021           logits, statistics
+    ``void``      ``softmax(f / T)[C]``                       Blum et al., IJCV 2021           logits, temperature
     ============= =========================================== ================================ ====================
 
     f are the logits of the C inlier classes, T is the temperature, mu and sigma are the mean and standard deviation of
-    the max logit over inlier training pixels by predicted class. PEBAL's inference (Tian et al., ECCV 2022) is the
-    energy of the first C of C + 1 channels, smoothed: :class:`AnomalyScorer`.
+    the max logit over inlier training pixels by predicted class. ``void`` is the probability of the last of C + 1
+    channels, for a network with a class of outliers. PEBAL's inference (Tian et al., ECCV 2022) is the energy of the
+    first C of C + 1 channels, smoothed: :class:`AnomalyScorer`.
 
     Args:
         logits: Logits of the inlier classes, ``(N, C, ...)`` with the classes along ``dim``.
@@ -184,7 +194,7 @@ class AnomalyScorer:
         method: A key of :data:`SCORES`.
         temperature: ``T > 0``, for scores that use it.
         num_classes: Number of inlier classes of a network with further channels behind them; by default all
-            channels are inlier classes.
+            channels are inlier classes, for a score of all channels all but the last.
         smoothing: Whether maps are blurred, see :func:`~mmseg_ood.core.gaussian_smoothing`.
         statistics: For scores that need them: :class:`~mmseg_ood.core.MaxLogitStatistics` or their file.
         name: What the scorer is called in results, usable as the name of a folder; by default its method and
@@ -297,14 +307,16 @@ class AnomalyScorer:
         Raises:
             ValueError: Too few channels or, for smoothing, another number of dimensions.
         """
-        expected, found = max(2, self.num_classes or 0), logits.shape[1]
+        all_channels = SCORES[self.method].all_channels
+        expected, found = max(2, (self.num_classes or 0) + all_channels), logits.shape[1]
         if found < expected:
             raise ValueError(f'score {self.name!r}: expected logits of at least {expected} classes, found {found} '
                              f'channel{"s" * (found != 1)}')
         if self.smoothing and logits.ndim != 4:
             raise ValueError(f'score {self.name!r}: smoothing needs logits of shape (N, C, H, W), found '
                              f'{tuple(logits.shape)}')
-        scores = anomaly_score(logits[:, :self.num_classes], self.method, self.temperature, statistics=self.statistics)
+        seen = logits if all_channels else logits[:, :self.num_classes]
+        scores = anomaly_score(seen, self.method, self.temperature, statistics=self.statistics)
         return gaussian_smoothing(scores) if self.smoothing else scores
 
     def describe(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from mmseg_ood import compat  # noqa: E402
 
 compat.install()
 
-from . import datasets, evaluation, losses, outliers, transforms  # noqa: E402
+from . import backbones, datasets, decode_heads, evaluation, hooks, losses, outliers, segmentors, transforms  # noqa: E402
 
-__all__ = ['datasets', 'evaluation', 'losses', 'outliers', 'transforms']
+__all__ = ['backbones', 'datasets', 'decode_heads', 'evaluation', 'hooks', 'losses', 'outliers', 'segmentors',
+           'transforms']

@@ -1,8 +1,15 @@
 """Energy regularisers against a slow float64 oracle written from the formulas, value and gradient."""
+import math
+
 import pytest
 import torch
 
-from mmseg_ood.core import balanced_energy_regularization, energy_regularization
+from mmseg_ood.core import (
+    balanced_energy_regularization,
+    energy_regularization,
+    energy_smoothness,
+    energy_sparsity,
+)
 
 PRIOR = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
 MARGINS = dict(m_in=-6.0, m_out=-2.0, ood_index=254)
@@ -213,3 +220,57 @@ def test_ood_index_that_is_a_class():
 def test_prior_of_the_wrong_length():
     with pytest.raises(ValueError, match='prior has 4 classes, logits have 5'):
         balanced_energy_regularization(torch.zeros(1, 5), torch.tensor([254]), prior=PRIOR, **BALANCE, **MARGINS)
+
+
+def test_smoothness_equals_oracle():
+    energies = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    maps = energies.tolist()
+    vertical = sum((one[y + 1][x] - one[y][x]) ** 2 for one in maps for y in range(3) for x in range(5))
+    horizontal = sum((one[y][x + 1] - one[y][x]) ** 2 for one in maps for y in range(4) for x in range(4))
+    assert energy_smoothness(energies).item() == pytest.approx(0.5 * (vertical + horizontal), rel=1e-12)
+
+
+def test_smoothness_of_one_pixel_and_of_a_constant_is_zero():
+    for energies in (torch.randn(3, 1, 1), torch.full((2, 4, 4), -7.0)):
+        energies.requires_grad_()
+        value = energy_smoothness(energies)
+        value.backward()
+        assert value.item() == 0
+        assert not energies.grad.any()
+
+
+def test_smoothness_needs_maps():
+    with pytest.raises(ValueError, match=r'energy maps of shape \(N, H, W\), found \(4, 5\)'):
+        energy_smoothness(torch.zeros(4, 5))
+
+
+def test_sparsity_is_the_euclidean_norm():
+    energies = torch.randn(2, 9, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = math.sqrt(math.fsum(value * value for value in energies.flatten().tolist()))
+    assert energy_sparsity(energies).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize('length', [0, 3])
+def test_sparsity_has_a_gradient_at_zero(length):
+    """The norm of nothing, and of zeros, where its derivative is 0 / 0."""
+    energies = torch.zeros(length, requires_grad=True)
+    value = energy_sparsity(energies)
+    value.backward()
+    assert value.item() == 0
+    assert torch.equal(energies.grad, torch.zeros(length))
+
+
+@pytest.mark.parametrize('function', [energy_smoothness, energy_sparsity])
+def test_smoothness_and_sparsity_gradcheck(function):
+    energies = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.autograd.gradcheck(function, energies.requires_grad_())
+
+
+@pytest.mark.parametrize('function', [energy_smoothness, energy_sparsity])
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_smoothness_and_sparsity_of_narrow_types(function, dtype):
+    # The squares are beyond the range of float16.
+    energies = (300 * torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(0))).to(dtype)
+    value = function(energies)
+    assert value.dtype == torch.float32
+    assert value.item() == pytest.approx(function(energies.double()).item(), rel=1e-5)

@@ -58,6 +58,10 @@ def test_file_that_is_no_prior_is_named(tmp_path, content):
         load_prior(tmp_path / 'p.json')
 
 
+def test_numbers_keep_their_digits():
+    assert load_prior([0.5, 0.3, 0.2]).tolist() == [0.5, 0.3, 0.2]
+
+
 def test_unknown_name_lists_the_published_ones():
     with pytest.raises(FileNotFoundError, match="prior 'cityscape' is neither a file nor .*cityscapes-coco"):
         load_prior('cityscape')
@@ -98,6 +102,21 @@ def test_estimator_counts_predictions_on_outliers_over_batches(tmp_path):
     loaded = PriorEstimator.load(tmp_path / 'prior.json')
     assert torch.equal(loaded.counts, estimator.counts)
     assert loaded.ood_index == 254
+
+
+@pytest.mark.parametrize('dtype', [torch.uint8, torch.int16, torch.int64])
+def test_void_is_no_outlier_whatever_the_type_of_the_labels(dtype):
+    estimator = PriorEstimator(num_classes=2, ood_index=-1)
+    estimator.update(torch.eye(2), torch.tensor([255, 1]).to(dtype))
+    assert estimator.counts.tolist() == [0, 0]
+    if dtype.is_signed:
+        estimator.update(torch.eye(2), torch.tensor([255, -1]).to(dtype))
+        assert estimator.counts.tolist() == [0, 1]
+
+
+def test_estimator_of_another_number_of_classes():
+    with pytest.raises(ValueError, match='logits have 3 classes, expected 2'):
+        PriorEstimator(num_classes=2).update(torch.eye(3), torch.tensor([254, 1, 2]))
 
 
 def test_estimator_without_outliers():

@@ -16,8 +16,8 @@ from mmseg_ood.core import (
     register_score,
 )
 
-WITH_TEMPERATURE = ('energy', 'msp')
-BUILT_IN = ('energy', 'msp', 'max_logit', 'entropy', 'sml')
+WITH_TEMPERATURE = ('energy', 'msp', 'void')
+BUILT_IN = ('energy', 'msp', 'max_logit', 'entropy', 'sml', 'void')
 
 
 def random_logits(*shape, dtype=torch.float64, scale=5.0):
@@ -46,6 +46,7 @@ def oracle(logits, method, temperature, statistics=None):
         'msp': 1 - p.max(1),
         'max_logit': -f.max(1),
         'entropy': -(q * np.log(q)).sum(1) / np.log(f.shape[1]),
+        'void': p[:, -1],
     }[method]
 
 
@@ -176,7 +177,7 @@ def test_table_holds_every_score_and_its_formula():
 
 
 def test_registry_reads_like_a_dict_of_names():
-    assert tuple(SCORES)[:5] == BUILT_IN
+    assert tuple(SCORES)[:len(BUILT_IN)] == BUILT_IN
     assert ', '.join(SCORES).startswith('energy, msp')
     assert {'energy', 'mcd'} - SCORES.keys() == {'mcd'}
 
@@ -205,6 +206,30 @@ def test_registered_score_with_statistics(registry):
     assert AnomalyScorer('centred', statistics=statistics)(torch.tensor([[5.0, 0]])).item() == pytest.approx(expected)
     with pytest.raises(ValueError, match="'centred' needs statistics"):
         AnomalyScorer('centred')
+
+
+def test_void_sees_the_channel_behind_the_inlier_classes():
+    # softmax of log 1, log 2, log 5 is 1/8, 2/8, 5/8.
+    logits = torch.tensor([1.0, 2.0, 5.0]).log()[None]
+    for scorer in (AnomalyScorer('void'), AnomalyScorer('void', num_classes=2),
+                   AnomalyScorer.parse('void', num_classes=2)):
+        assert scorer(logits).item() == pytest.approx(5 / 8)
+    assert AnomalyScorer('msp', num_classes=2)(logits).item() == pytest.approx(1 / 3)
+    # At T = 1/2 the odds are squared.
+    assert AnomalyScorer('void', temperature=0.5)(logits).item() == pytest.approx(25 / 30)
+
+
+def test_void_without_a_channel_behind_the_inlier_classes():
+    with pytest.raises(ValueError, match="score 'void': expected logits of at least 4 classes, found 3 channels$"):
+        AnomalyScorer('void', num_classes=3)(torch.zeros(1, 3, 4, 4))
+
+
+def test_registered_score_of_all_channels(registry):
+    @register_score('width', all_channels=True)
+    def width(logits, temperature, dim):
+        return torch.full_like(logits.select(dim, 0), logits.shape[dim])
+
+    assert AnomalyScorer('width', num_classes=2)(torch.zeros(1, 5)).item() == 5
 
 
 def test_name_can_be_taken_once(registry):
@@ -303,8 +328,8 @@ def test_build_leaves_the_config_alone():
 def test_defaults_apply_where_they_have_an_effect(statistics_file):
     defaults = dict(temperature=2.0, num_classes=3, statistics=statistics_file)
     described = {name: AnomalyScorer.build(name, **defaults).describe() for name in BUILT_IN}
-    assert [described[name]['temperature'] for name in BUILT_IN] == [2.0, 2.0, 1.0, 1.0, 1.0]
-    assert [described[name]['statistics'] for name in BUILT_IN] == [None] * 4 + [str(statistics_file)]
+    assert [described[name]['temperature'] for name in BUILT_IN] == [2.0, 2.0, 1.0, 1.0, 1.0, 2.0]
+    assert [described[name]['statistics'] for name in BUILT_IN] == [None] * 4 + [str(statistics_file), None]
     assert {one['num_classes'] for one in described.values()} == {3}
     # A default that has no effect is not even looked at.
     assert AnomalyScorer.build('energy', statistics='no.json').statistics is None

@@ -4,17 +4,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
-from mmseg_ood.core import EnergyTerms, balanced_energy_regularization, energy_regularization, load_prior
+from mmseg_ood.core import (
+    EnergyTerms,
+    balanced_energy_regularization,
+    energy_regularization,
+    energy_smoothness,
+    energy_sparsity,
+    free_energy,
+    load_prior,
+    prior_weight,
+)
+
+from .outlier_loss import OutlierLoss
 
 
 @MODELS.register_module()
-class EnergyLoss(nn.Module):
+class EnergyLoss(OutlierLoss):
     """Plain energy regularisation beside the segmentation loss of a decode head.
 
     ``loss_weight * 0.5 * (inlier + outlier)`` for a batch with outlier pixels, ``loss_weight * inlier``
-    for one without, see :func:`mmseg_ood.core.energy_regularization`.
+    for one without, see :func:`mmseg_ood.core.energy_regularization`. Inside of ``loss_weight``, PEBAL adds the
+    smoothness of the energy map and the sparsity of the outlier energies::
+
+        decode_head=dict(
+            num_classes=20,                                   # 19 inlier classes and the abstention
+            loss_decode=[
+                dict(type='AbstentionLoss'),
+                dict(type='EnergyLoss', m_in=-12.0, m_out=-6.0, num_classes=19, loss_weight=0.1,
+                     smoothness_weight=3e-6, sparsity_weight=5e-4),
+            ])
 
     The margins are energies of *your* network: ``m_in`` around what its inliers have, ``m_out`` above what
     its outliers have.
@@ -28,6 +48,8 @@ class EnergyLoss(nn.Module):
         num_classes: Number of inlier classes, for networks with further channels behind them; by
             default all channels are inlier classes.
         loss_name: Name in the log; must begin with ``loss_`` to be optimised.
+        smoothness_weight: Weight of :func:`mmseg_ood.core.energy_smoothness` over all pixels of the batch.
+        sparsity_weight: Weight of :func:`mmseg_ood.core.energy_sparsity` over the outlier pixels.
 
     Raises:
         ValueError: ``m_in`` is not below ``m_out``.
@@ -40,53 +62,43 @@ class EnergyLoss(nn.Module):
     """
 
     def __init__(self, m_in: float = -12.0, m_out: float = -6.0, loss_weight: float = 0.1, ood_index: int = 254,
-                 temperature: float = 1.0, num_classes: int | None = None,
-                 loss_name: str = 'loss_energy') -> None:
-        super().__init__()
+                 temperature: float = 1.0, num_classes: int | None = None, loss_name: str = 'loss_energy',
+                 smoothness_weight: float = 0.0, sparsity_weight: float = 0.0) -> None:
+        super().__init__(loss_weight, ood_index, loss_name)
         if not m_in < m_out:
             raise ValueError(f'{type(self).__name__}: m_in={m_in} must be below m_out={m_out}: inliers have the '
                              f'lower energy')
         self.m_in = m_in
         self.m_out = m_out
-        self.loss_weight = loss_weight
-        self.ood_index = ood_index
         self.temperature = temperature
         self.num_classes = num_classes
-        self.loss_name = loss_name
+        self.smoothness_weight = smoothness_weight
+        self.sparsity_weight = sparsity_weight
 
     def terms(self, logits: Tensor, labels: Tensor, ignore_index: int) -> EnergyTerms:
         """Inlier and outlier term before they are weighted."""
         return energy_regularization(logits, labels, m_in=self.m_in, m_out=self.m_out, ood_index=self.ood_index,
                                      ignore_index=ignore_index, temperature=self.temperature)
 
-    def forward(self, cls_score: Tensor, label: Tensor, weight: Tensor | None = None, ignore_index: int = 255,
-                reduction_override: str | None = None) -> Tensor:
-        """Weighted regulariser of a batch.
+    def sparse_energies(self, energies: Tensor, logits: Tensor, outliers: Tensor) -> Tensor:
+        """What the sparsity is measured of, ``(O,)``, from maps, logits and the mask of the outliers."""
+        return energies[outliers]
 
-        Args:
-            cls_score: Logits ``(N, C, H, W)``.
-            label: ``(N, H, W)``: inlier classes, ``ood_index``, ``ignore_index``.
-            weight: Pixel weights of a sampler. They select pixels for the segmentation loss; the
-                regulariser always sees all.
-            ignore_index: The void label.
-            reduction_override: ``'none'`` asks for a loss map: samplers rank pixels by it. The regulariser
-                takes no part in the ranking and returns zeros.
-
-        Returns:
-            A scalar, or zeros ``(N, H, W)`` for ``reduction_override='none'``.
-
-        Raises:
-            ValueError: Logits that are not finite or of less than ``num_classes`` channels, or label
-                values that are none of the above.
-        """
-        if reduction_override == 'none':
-            return cls_score.new_zeros(label.shape)
-        if cls_score.shape[1] < (self.num_classes or 0):
+    def value(self, logits: Tensor, labels: Tensor, ignore_index: int) -> Tensor:
+        """The regulariser before it is weighted."""
+        if logits.shape[1] < (self.num_classes or 0):
             raise ValueError(f'{type(self).__name__}: num_classes={self.num_classes}, but the logits have '
-                             f'{cls_score.shape[1]} channels')
-        inlier, outlier = self.terms(cls_score[:, :self.num_classes], label, ignore_index)
-        has_outliers = bool((label == self.ood_index).any())
-        return self.loss_weight * (0.5 * (inlier + outlier) if has_outliers else inlier)
+                             f'{logits.shape[1]} channels')
+        logits = logits[:, :self.num_classes]
+        inlier, outlier = self.terms(logits, labels, ignore_index)
+        outliers = labels == self.ood_index
+        value = 0.5 * (inlier + outlier) if bool(outliers.any()) else inlier
+        if self.smoothness_weight or self.sparsity_weight:
+            energies = free_energy(logits, self.temperature)
+            sparse = self.sparse_energies(energies, logits, outliers)
+            value = (value + self.smoothness_weight * energy_smoothness(energies)
+                     + self.sparsity_weight * energy_sparsity(sparse))
+        return value
 
 
 @MODELS.register_module()
@@ -136,3 +148,8 @@ class BalancedEnergyLoss(EnergyLoss):
             logits, labels, prior=self.prior, m_in=self.m_in, m_out=self.m_out, alpha=self.alpha,
             gamma_margin=self.gamma_margin, gamma_weight=self.gamma_weight, ood_index=self.ood_index,
             ignore_index=ignore_index, temperature=self.temperature, detach_prior=self.detach_prior)
+
+    def sparse_energies(self, energies: Tensor, logits: Tensor, outliers: Tensor) -> Tensor:
+        """``E - alpha * Z``: the prior's share of the margin is not to be sparse."""
+        z_margin = prior_weight(logits.movedim(1, -1)[outliers], self.prior, self.gamma_margin)
+        return energies[outliers] - self.alpha * (z_margin.detach() if self.detach_prior else z_margin)

@@ -229,3 +229,84 @@ def test_prior_of_the_wrong_length_without_num_classes():
 def test_prior_file_that_is_missing():
     with pytest.raises(FileNotFoundError, match="'nowhere.json' is neither a file nor a published prior"):
         BalancedEnergyLoss(prior='nowhere.json')
+
+
+def energies_of(logits):
+    return [[[-math.log(sum(math.exp(f) for f in pixel)) for pixel in row] for row in image]
+            for image in logits.double().permute(0, 2, 3, 1).tolist()]
+
+
+def smoothness_oracle(maps):
+    vertical = sum((low - high) ** 2 for one in maps for upper, lower in zip(one, one[1:], strict=False)
+                   for high, low in zip(upper, lower, strict=True))
+    horizontal = sum((right - left) ** 2 for one in maps for row in one
+                     for left, right in zip(row, row[1:], strict=False))
+    return 0.5 * (vertical + horizontal)
+
+
+@pytest.mark.parametrize('outliers', [True, False])
+def test_smoothness_of_all_pixels_is_added(build, outliers):
+    logits, labels = batch()
+    labels = labels if outliers else without_outliers(labels)
+    added = (build(loss_weight=0.3, smoothness_weight=0.02)(logits, labels)
+             - build(loss_weight=0.3)(logits, labels)).item()
+    assert added == pytest.approx(0.3 * 0.02 * smoothness_oracle(energies_of(logits)), rel=1e-4)
+
+
+def test_sparsity_of_outlier_energies_is_added():
+    logits, labels = batch()
+    added = (EnergyLoss(loss_weight=0.3, sparsity_weight=0.2, **MARGINS)(logits, labels)
+             - EnergyLoss(loss_weight=0.3, **MARGINS)(logits, labels)).item()
+    squares = [energy ** 2 for one, label in zip(energies_of(logits), labels.tolist(), strict=True)
+               for energies, values in zip(one, label, strict=True)
+               for energy, value in zip(energies, values, strict=True) if value == 254]
+    assert added == pytest.approx(0.3 * 0.2 * math.sqrt(sum(squares)), rel=1e-4)
+
+
+def test_balanced_sparsity_leaves_out_the_share_of_the_prior():
+    # The outlier of the test above: Z = 0.81 / 0.82, energy -40; the margin's gamma counts, not the weight's.
+    logits, labels = pixels([40.0, -40.0]), torch.tensor([[[254]]])
+    options = dict(prior=[0.9, 0.1], m_in=-5, m_out=-2, alpha=3, gamma_margin=2, gamma_weight=1, loss_weight=1.0)
+    added = (BalancedEnergyLoss(**options, sparsity_weight=0.5)(logits, labels)
+             - BalancedEnergyLoss(**options)(logits, labels)).item()
+    assert added == pytest.approx(0.5 * (40 + 3 * 0.81 / 0.82), rel=1e-4)
+
+
+def test_sparsity_without_outliers_is_zero(build):
+    logits, labels = batch()
+    labels = without_outliers(labels)
+    assert build(sparsity_weight=1.0)(logits, labels).item() == build()(logits, labels).item()
+
+
+def test_sparsity_respects_detach_prior():
+    """With Z constant only the energies remain, whose gradient is a multiple of the softmax."""
+    logits = torch.tensor([[0.3, -0.2, 0.1]]).T[None, :, None].requires_grad_()
+    labels = torch.tensor([[[254]]])
+    gradients = []
+    for detach in (False, True):
+        # The hinge is satisfied: all of the gradient is the sparsity's.
+        loss = BalancedEnergyLoss(prior=PRIOR, m_in=-400.0, m_out=-300.0, sparsity_weight=1.0, detach_prior=detach)
+        gradients.append(torch.autograd.grad(loss(logits, labels), logits)[0])
+    ratios = [gradient / torch.softmax(logits, 1) for gradient in gradients]
+    torch.testing.assert_close(ratios[1], ratios[1].mean().expand_as(ratios[1]))
+    assert not torch.allclose(ratios[0], ratios[0].mean().expand_as(ratios[0]))
+
+
+def test_smoothness_and_sparsity_see_the_inlier_classes_at_the_temperature(build):
+    logits, labels = batch(channels=5)
+    options = dict(temperature=2.0, smoothness_weight=0.02, sparsity_weight=0.2)
+    assert build(num_classes=3, **options)(logits, labels).item() == build(**options)(logits[:, :3], labels).item()
+    added = build(temperature=2.0, smoothness_weight=0.02, loss_weight=1.0)(logits[:, :3], labels) - build(
+        temperature=2.0, loss_weight=1.0)(logits[:, :3], labels)
+    halves = [[[2 * energy for energy in row] for row in one] for one in energies_of(logits[:, :3] / 2)]
+    assert added.item() == pytest.approx(0.02 * smoothness_oracle(halves), rel=1e-4)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_smoothness_and_sparsity_of_half_precision_logits(build, dtype):
+    logits, labels = batch(dtype=dtype)
+    loss = build(smoothness_weight=0.02, sparsity_weight=0.2)
+    value = loss(logits.requires_grad_(), labels)
+    value.backward()
+    assert value.item() == pytest.approx(loss(logits.double(), labels).item(), rel=1e-5)
+    assert torch.isfinite(logits.grad).all()
