@@ -1,0 +1,7 @@
+# The demo with entropy maximisation.
+_base_ = ['../mini_street/fast_scnn_balanced_energy.py']
+model = dict(
+    decode_head=dict(
+        loss_decode=[
+            dict(type='EntropyMaximizationLoss', loss=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
+        ]))

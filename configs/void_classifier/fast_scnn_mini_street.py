@@ -1,0 +1,17 @@
+# The demo with outliers as a class of their own; its score is `void`.
+_base_ = ['../mini_street/fast_scnn_balanced_energy.py']
+num_inlier_classes = 19
+load_from = 'work_dirs/demo/before/iter_220_20_classes.pth'  # tools/convert_checkpoint.py --source mmseg --extend-classes 20
+model = dict(
+    type='AnomalyEncoderDecoder',
+    num_inlier_classes=19,
+    score='void',
+    decode_head=dict(
+        num_classes=20,
+        loss_decode=[
+            dict(
+                type='VoidClassifierLoss',
+                num_classes=19,
+                loss=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+            ),
+        ]))
