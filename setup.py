@@ -29,6 +29,7 @@ setup(
         'matplotlib',
         'pycocotools>=2.0.7',
         'h5py',
+        'filelock',
         'prettytable',
         'rich',
     ],

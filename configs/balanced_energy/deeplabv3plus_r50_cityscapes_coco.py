@@ -1,5 +1,5 @@
-# Balanced energy on a stock network. Margins are energies of a network, and these are the paper's, of another one: take yours
-# from tools/propose_margins.py with this config and checkpoint, which also writes the prior.
+# Balanced energy on a stock network. Margins are energies of a network, and these are the paper's, of another one:
+# tools/estimate_prior.py with this config and checkpoint proposes yours, and writes the prior.
 _base_ = [
     '../_base_/models/deeplabv3plus_r50.py',
     '../_base_/datasets/cityscapes_coco.py',

@@ -9,7 +9,7 @@ model = dict(
         out_channels=19,
         loss_decode=[
             dict(type='InlierLoss', loss=dict(type='CrossEntropyLoss', avg_non_ignore=True)),
-            dict(type='BalancedEnergyLoss', prior='cityscapes-coco', m_in=-12.0, m_out=-6.0, alpha=5.0, loss_weight=0.1),
+            dict(type='BalancedEnergyLoss', prior='cityscapes-coco', m_in=-12.0, m_out=-6.0, alpha=5.0),
         ]))
 custom_hooks = [
     # The classifier block alone; everything before it, its norms included, stays as it was loaded.

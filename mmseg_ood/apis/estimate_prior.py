@@ -1,33 +1,44 @@
-"""Class prior of the outliers and the energies of a network, the numbers a balanced energy config needs."""
+"""Class prior of the outliers, energies and margins of a network: the numbers a balanced energy config needs."""
 from __future__ import annotations
 
 import itertools
 import json
+import logging
 import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.runner import set_random_seed
 from rich.progress import track
+from torch.utils.data import DataLoader
 
-from mmseg_ood.core import PriorEstimator, free_energy
+from mmseg_ood.core import PriorEstimator, free_energy, power_prior, propose_margins
+from mmseg_ood.core.margins import INLIER_QUANTILE, OUTLIER_QUANTILE
+from mmseg_ood.report.plots import Histogram, plot_histogram
+from mmseg_ood.report.prior_plot import plot_prior
 
 from .runtime import build_dataloader, build_segmentor, load_config, provenance
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+QUANTILES = (0.05, INLIER_QUANTILE, 0.5, 0.75, OUTLIER_QUANTILE)
 # Pixels of each side that enter the quantiles of one batch; all pixels enter the prior.
 _PIXELS = 2000
+_BINS = 120
 
 
 def estimate_prior(config: str | Path | Config, checkpoint: str | Path, out: str | Path, num_images: int = 10000,
                    seed: int = 0, ood_index: int = 254, ignore_index: int = 255,
-                   cfg_options: dict[str, Any] | None = None, device: str | None = None) -> dict[str, Any]:
-    """Share of each class among the predictions on pasted pixels, and energy quantiles of both sides.
+                   cfg_options: dict[str, Any] | None = None, device: str | None = None, *,
+                   gamma: float = 3.0) -> dict[str, Any]:
+    """Share of each class among the predictions on pasted pixels, energies of both sides, and margins for them.
 
-    Images come from the config's own training data loader, so outliers are pasted as in training.
+    Images come from the config's own training data loader, so outliers are pasted as in training; of an
+    ``ExtraOutlierFrames`` only those with outliers are drawn. Two plots are written beside the file: ``prior.png``,
+    the prior by class, and ``prior_energies.png``, the distributions of the energies with the margins.
 
     Args:
         config: Config file or a loaded config, whose training pipeline pastes outliers.
@@ -39,21 +50,86 @@ def estimate_prior(config: str | Path | Config, checkpoint: str | Path, out: str
         ignore_index: Label of void pixels.
         cfg_options: Overrides as dotted keys.
         device: By default the GPU if there is one.
+        gamma: Exponent of the prior in the margin, which ``alpha`` is proposed for.
 
     Returns:
-        What was written: ``prior``, ``counts``, ``classes``, ``energy_quantiles`` of ``inlier`` and
-        ``outlier``, ``num_images``, ``seed``, ``provenance``.
+        What was written:
+
+        * ``prior`` and ``counts``, by ``classes``;
+        * ``energy_quantiles`` of ``inlier`` and ``outlier`` pixels;
+        * ``margins``: ``m_in``, ``m_out``, ``alpha`` and ``gamma`` by
+          :func:`mmseg_ood.core.propose_margins`, or None, with a warning, where there are none to propose;
+        * ``network``: types of its parts, number of classes and of parameters;
+        * ``outliers``: the PasteOutliers steps of the pipeline, with their sources;
+        * ``num_images``, ``seed``, ``ood_index``, ``provenance``.
 
     Raises:
         FileNotFoundError: Config, checkpoint or data do not exist.
-        ValueError: No outlier was pasted, or the checkpoint does not fit.
+        ValueError: ``num_images`` is not positive, no outlier was pasted or no inlier was left, the checkpoint does
+            not fit, or a negative gamma.
     """
+    if num_images < 1:
+        raise ValueError(f'num_images must be at least 1, found {num_images}')
     cfg = load_config(config, cfg_options)
     set_random_seed(seed)
-    loader = build_dataloader(cfg.train_dataloader, 'train_dataloader.dataset', seed)
+    loader = build_dataloader(_pasting(cfg.train_dataloader), 'train_dataloader.dataset', seed)
     segmentor = build_segmentor(cfg, checkpoint, device)
     estimator = PriorEstimator(cfg.get('num_inlier_classes') or segmentor.num_classes, ood_index)
-    energies: dict[str, list[torch.Tensor]] = {'inlier': [], 'outlier': []}
+    energies, drawn = _measure(segmentor, loader, num_images, estimator, ignore_index)
+    for side, label in (('outlier', f'{ood_index}: the training pipeline of {cfg.filename} pastes no outliers'),
+                        ('inlier', 'as a class')):
+        if not len(getattr(energies, side)):
+            raise ValueError(f'no pixel of {drawn} training images is labelled {label}')
+    metainfo = loader.dataset.metainfo
+    classes = metainfo.get('classes') or range(estimator.num_classes)
+    quantiles = {side: dict(zip(map(str, QUANTILES), _quantiles(values), strict=True))
+                 for side, values in energies._asdict().items()}
+    result = _as_json({
+        'prior': estimator.prior().tolist(), 'counts': estimator.counts.tolist(),
+        'classes': list(map(str, classes))[:estimator.num_classes],
+        'energy_quantiles': quantiles,
+        'margins': _margins(quantiles, estimator.prior(), gamma),
+        'network': _described(segmentor),
+        'outliers': list(_pasting_steps(cfg.train_dataloader.to_dict())),
+        'num_images': drawn, 'seed': seed, 'ood_index': ood_index, 'provenance': provenance(cfg, checkpoint),
+    })
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=2), encoding='utf-8')
+    _plot(result, energies, metainfo.get('palette'), out)
+    return result
+
+
+class _Energies(NamedTuple):
+    """Free energies of a sample of the pixels, float64 each."""
+    inlier: np.ndarray
+    outlier: np.ndarray
+
+
+def _pasting(dataloader: dict[str, Any]) -> dict[str, Any]:
+    """A data loader whose frames all go through the pasting pipeline."""
+    dataset = dataloader['dataset']
+    return dict(dataloader, dataset=dataset['dataset']) if _is_type(dataset, 'ExtraOutlierFrames') else dataloader
+
+
+def _pasting_steps(config: Any) -> Iterator[dict[str, Any]]:
+    """The PasteOutliers anywhere in a config, in whatever wrappers."""
+    if isinstance(config, dict) and _is_type(config, 'PasteOutliers'):
+        yield config
+    elif isinstance(config, dict | list | tuple):
+        for value in config.values() if isinstance(config, dict) else config:
+            yield from _pasting_steps(value)
+
+
+def _is_type(config: dict[str, Any], name: str) -> bool:
+    """Whether a config is of a registered type, with or without its scope or module."""
+    return str(config.get('type')).rpartition('.')[2] == name
+
+
+def _measure(segmentor: torch.nn.Module, loader: DataLoader, num_images: int, estimator: PriorEstimator,
+             ignore_index: int) -> tuple[_Energies, int]:
+    """Count predictions on outliers and collect energies; also returns the number of images drawn."""
+    energies: dict[str, list[np.ndarray]] = {'inlier': [], 'outlier': []}
     drawn = 0
     passes = itertools.chain.from_iterable(itertools.repeat(loader))
     for batch in track(passes, 'prior', total=math.ceil(num_images / loader.batch_size)):
@@ -61,27 +137,14 @@ def estimate_prior(config: str | Path | Config, checkpoint: str | Path, out: str
         logits = logits[:, :estimator.num_classes]
         estimator.update(logits, labels)
         energy = free_energy(logits)
-        outliers = labels == ood_index
+        outliers = labels == estimator.ood_index
         for side, mask in (('outlier', outliers), ('inlier', ~outliers & (labels != ignore_index))):
             values = energy[mask]
-            energies[side].append(values[:: max(len(values) // _PIXELS, 1)].cpu())
+            energies[side].append(values[:: max(len(values) // _PIXELS, 1)].double().cpu().numpy())
         drawn += len(labels)
         if drawn >= num_images:
             break
-    if not int(estimator.counts.sum()):
-        raise ValueError(f'no pixel of {drawn} training images is labelled {ood_index}: the training pipeline '
-                         f'of {cfg.filename} pastes no outliers')
-    classes = loader.dataset.metainfo.get('classes') or range(estimator.num_classes)
-    result = {
-        'prior': estimator.prior().tolist(), 'counts': estimator.counts.tolist(),
-        'classes': list(map(str, classes))[:estimator.num_classes],
-        'energy_quantiles': {side: dict(zip(map(str, QUANTILES), _quantiles(values), strict=True))
-                             for side, values in energies.items()},
-        'num_images': drawn, 'seed': seed, 'provenance': provenance(cfg, checkpoint),
-    }
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    Path(out).write_text(json.dumps(result, indent=2), encoding='utf-8')
-    return result
+    return _Energies(**{side: np.concatenate(values) for side, values in energies.items()}), drawn
 
 
 @torch.inference_mode()
@@ -95,6 +158,78 @@ def _predict(segmentor: torch.nn.Module, batch: dict) -> tuple[torch.Tensor, tor
                                            align_corners=segmentor.align_corners), labels
 
 
-def _quantiles(values: list[torch.Tensor]) -> list[float]:
+def _quantiles(values: np.ndarray) -> list[float]:
     # Not torch.quantile, which refuses more than 2^24 values.
-    return [round(value, 3) for value in np.quantile(torch.cat(values).double().numpy(), QUANTILES).tolist()]
+    return [round(value, 3) for value in np.quantile(values, QUANTILES).tolist()]
+
+
+def _margins(quantiles: dict[str, dict[str, float]], prior: torch.Tensor, gamma: float) -> dict[str, float] | None:
+    power_prior(prior, gamma)  # a wrong gamma is a mistake of the caller, energies in the wrong order are a finding
+    try:
+        margins = propose_margins(quantiles['inlier'][str(INLIER_QUANTILE)],
+                                  quantiles['outlier'][str(OUTLIER_QUANTILE)], prior, gamma)
+    except ValueError as error:
+        print_log(f'There are no margins to propose: {error}', 'current', logging.WARNING)
+        return None
+    return {**{name: round(value, 3) for name, value in margins._asdict().items()}, 'gamma': gamma}
+
+
+def _described(segmentor: torch.nn.Module) -> dict[str, Any]:
+    """What the network is made of."""
+    def kind(part: torch.nn.Module) -> Any:
+        return list(map(kind, part)) if isinstance(part, torch.nn.ModuleList) else type(part).__name__
+
+    parts = {name: kind(part) for name, part in segmentor.named_children() if name != 'data_preprocessor'}
+    return {'segmentor': kind(segmentor), **parts, 'num_classes': segmentor.num_classes,
+            'parameters': sum(parameter.numel() for parameter in segmentor.parameters())}
+
+
+def _as_json(result: dict[str, Any]) -> dict[str, Any]:
+    """What comes back when it is read again; a config may hold objects that JSON does not know."""
+    return json.loads(json.dumps(result, default=repr))
+
+
+def _plot(result: dict[str, Any], energies: _Energies, palette: Any, out: Path) -> None:
+    network = ', '.join(str(result['network'][part]) for part in ('backbone', 'decode_head')
+                        if part in result['network'])
+    plot_prior(result['prior'], result['classes'], f'What pasted outliers are taken for\n{network}',
+               out.with_suffix('.png'), palette and palette[:len(result['prior'])])
+    edges = np.histogram_bin_edges(np.concatenate(energies), _BINS)
+    counts = (np.histogram(values, edges)[0] for values in energies)
+    margins = result['margins'] or {}
+    plot_histogram(Histogram('free energy', edges, *counts), f'Free energy of a sample of the pixels\n{network}',
+                   out.with_name(f'{out.stem}_energies.png'),
+                   {name: margins[name] for name in ('m_in', 'm_out') if name in margins})
+
+
+def loss_snippet(result: dict[str, Any], prior: str | Path) -> str:
+    """The losses with the proposed margins, ready for ``loss_decode`` of a config.
+
+    Args:
+        result: From :func:`estimate_prior`, with margins.
+        prior: The file that it was written to.
+
+    Example:
+        >>> margins = dict(m_in=-8.734, m_out=-3.558, alpha=3.018, gamma=3.0)
+        >>> print(loss_snippet(dict(margins=margins, prior=[0.5] * 2, network=dict(num_classes=2)), 'prior.json'))
+        dict(
+            type='BalancedEnergyLoss',
+            prior='prior.json',
+            m_in=-8.73,
+            m_out=-3.56,
+            alpha=3.02,
+            gamma_margin=3.0,
+            gamma_weight=3.0,
+            loss_weight=0.1,
+        ),
+        dict(type='EnergyLoss', m_in=-8.73, m_out=-3.56, loss_weight=0.1),
+    """
+    m_in, m_out, alpha, gamma = (round(result['margins'][name], 2) for name in ('m_in', 'm_out', 'alpha', 'gamma'))
+    common = dict(loss_weight=0.1)
+    if result['network']['num_classes'] > len(result['prior']):
+        common['num_classes'] = len(result['prior'])  # channels behind the inlier classes take no part in the energy
+    balanced = dict(type='BalancedEnergyLoss', prior=str(prior), m_in=m_in, m_out=m_out, alpha=alpha,
+                    gamma_margin=gamma, gamma_weight=gamma, **common)
+    plain = dict(type='EnergyLoss', m_in=m_in, m_out=m_out, **common)
+    lines = ''.join(f'    {key}={value!r},\n' for key, value in balanced.items())
+    return f'dict(\n{lines}),\ndict({", ".join(f"{key}={value!r}" for key, value in plain.items())}),'

@@ -19,6 +19,7 @@ from .losses import (
     energy_smoothness,
     energy_sparsity,
 )
+from .margins import Margins, propose_margins
 from .outlier_exposure import entropy_maximization, outlier_exposure
 from .prior import PRIORS, PriorEstimator, load_prior, power_prior, prior_weight
 from .scores import SCORES, AnomalyScorer, anomaly_score, register_score
@@ -27,9 +28,9 @@ from .statistics import MaxLogitStatistics, statistics_path
 
 __all__ = [
     'COMPONENT_LIMITS', 'FPR_RULES', 'PRIORS', 'SCORES', 'SIOU_THRESHOLDS', 'AnomalyScorer', 'ComponentAccumulator',
-    'ComponentLimits', 'Components', 'Detection', 'EnergyTerms', 'MaxLogitStatistics', 'OperatingPoint',
+    'ComponentLimits', 'Components', 'Detection', 'EnergyTerms', 'Margins', 'MaxLogitStatistics', 'OperatingPoint',
     'PriorEstimator', 'ScoreHistogram', 'abstention_loss', 'anomaly_score', 'balanced_energy_regularization',
     'component_scores', 'detect_components', 'energy_regularization', 'energy_smoothness', 'energy_sparsity',
     'entropy_maximization', 'free_energy', 'gaussian_smoothing', 'load_prior', 'outlier_exposure', 'power_prior',
-    'prior_weight', 'register_score', 'statistics_path',
+    'prior_weight', 'propose_margins', 'register_score', 'statistics_path',
 ]

@@ -78,7 +78,7 @@ def propose_margins(inlier_quantile: float, outlier_quantile: float, prior: Tens
     if not inlier_quantile < outlier_quantile:
         raise ValueError(
             f'{1 - INLIER_QUANTILE:.0%} of the inliers have an energy above {inlier_quantile:.4g}, and '
-            f'{OUTLIER_QUANTILE:.0%} of the outliers one below {outlier_quantile:.4g}: the network is surer of outliers '
-            f'than of inliers. Check that the weights fit the data, and the labels')
+            f'{OUTLIER_QUANTILE:.0%} of the outliers one below {outlier_quantile:.4g}: the network is surer of '
+            f'outliers than of inliers. Check that the weights fit the data, and the labels')
     alpha = _RISE * (outlier_quantile - inlier_quantile) / power_prior(prior.double(), gamma).max().item()
     return Margins(inlier_quantile, outlier_quantile, alpha)

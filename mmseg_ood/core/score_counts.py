@@ -37,8 +37,8 @@ def to_keys(scores: Tensor) -> Tensor:
         scores: float32 of any shape.
 
     Example:
-        >>> to_keys(torch.tensor([-1.0, -0.0, 0.0, 1e-45])).tolist()
-        [-1065353216, 0, 0, 1]
+        >>> to_keys(torch.tensor([-1.0, -0.0, 0.0, 2.0])).tolist()
+        [-1065353216, 0, 0, 1073741824]
     """
     bits = scores.view(torch.int32)
     sign = bits >> 31  # -1 or 0; what follows negates the magnitude where it is -1

@@ -4,8 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmseg_ood.core import load_prior, power_prior
-from mmseg_ood.core.margins import propose_margins
+from mmseg_ood.core import load_prior, power_prior, propose_margins
 
 PRIORS = Path(__file__).parents[2] / 'configs' / 'balanced_energy' / 'priors'
 

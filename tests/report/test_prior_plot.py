@@ -32,7 +32,7 @@ def test_one_colour_without_a_palette():
 
 def test_all_names_and_figures_of_many_classes_are_within_the_picture_and_apart():
     names = [f'a long name {index}' for index in range(19)]
-    figure = prior_figure(np.full(19, 1 / 19), names, '')
+    figure = prior_figure(np.full(19, 0.153), names, '')
     figure.canvas.draw()
     axes, = figure.axes
     picture = figure.bbox

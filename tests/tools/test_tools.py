@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).parents[2] / 'tools'
-NAMES = ('train', 'evaluate', 'visualize', 'estimate_prior', 'measure_statistics')
+NAMES = ('train', 'evaluate', 'visualize', 'estimate_prior', 'measure_statistics', 'sweep')
 NO_TEST_SET = ('--cfg-options', 'test_evaluator=None')
 
 # What --help must not wait for.
@@ -97,7 +97,7 @@ def test_wrong_arguments(command, name, arguments, message):
 
 @pytest.mark.parametrize(('name', 'arguments'), [
     ('train', []), ('evaluate', ['c.pth']), ('visualize', ['c.pth', 'x.png']), ('estimate_prior', ['c.pth']),
-    ('measure_statistics', ['c.pth']),
+    ('measure_statistics', ['c.pth']), ('sweep', ['--grid', 'alpha=0', '--benchmark', 'mini-street']),
 ])
 def test_missing_config_is_one_line(command, name, arguments):
     status, output, error = command(name, 'no.py', *arguments)

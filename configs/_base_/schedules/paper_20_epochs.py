@@ -1,5 +1,5 @@
-# The paper's schedule: 20 epochs, Adam at 1e-5 without weight decay, polynomial decay with every iteration. After each epoch
-# mIoU on the validation set and AP on two benchmarks; the checkpoint with the best AP is kept beside the last one.
+# The paper's schedule: 20 epochs, Adam at 1e-5 without weight decay, polynomial decay with every iteration. After each
+# epoch mIoU on the validation set and AP on two benchmarks; the checkpoint with the best AP is kept beside the last.
 _base_ = '../default_runtime.py'
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-5, weight_decay=0.0))
 param_scheduler = [

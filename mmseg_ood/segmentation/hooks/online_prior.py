@@ -63,7 +63,7 @@ class OnlinePriorHook(Hook):
         """Keep what the checkpoint holds; whether training is resumed is known when it starts."""
         self._loaded = checkpoint.get('online_prior')
 
-    def before_run(self, runner: Runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Find the losses. Not earlier: EMAHook must not copy them together with their counters."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         self._priors = {name: _MovingPrior(module) for name, module in model.named_modules()

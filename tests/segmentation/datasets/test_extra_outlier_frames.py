@@ -13,6 +13,7 @@ from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader
 
 from mmseg_ood.segmentation.datasets import ExtraOutlierFrames
+from mmseg_ood.segmentation.transforms.visits import NumberedIndex
 
 NUMBER = 24
 META = ('sample_idx', 'outlier_indices')
@@ -63,7 +64,7 @@ def pasted(sample):
     return bool((sample.gt_sem_seg.data == 254).any())
 
 
-@pytest.mark.parametrize(('share', 'length'), [(0.1, 26), (0.25, 30), (1.0, 48), (2, 72)])
+@pytest.mark.parametrize(('share', 'length'), [(0.1, 26), (0.15, 28), (0.25, 30), (1.0, 48), (2, 72)])
 def test_length(root, share, length):
     assert len(build(root, share=share)) == length
 
@@ -96,6 +97,17 @@ def test_extra_frames_and_their_outliers_are_drawn_anew_each_time(root):
     # 960 draws of 24 outliers for 24 frames, each combination 1.7 times on average: independent of the frame.
     combinations = Counter((sample.sample_idx, sample.outlier_indices[0][0]) for epoch in draws for sample in epoch)
     assert len(combinations) == pytest.approx(576 * (1 - np.exp(-960 / 576)), rel=0.06)
+
+
+def test_number_of_the_pass_decides_the_draw(root):
+    frames = build(root)
+
+    def draw(visit):
+        sample = frames[NumberedIndex(NUMBER + 1, visit)]['data_samples']
+        return sample.sample_idx, sample.outlier_indices
+    draws = [draw(visit) for visit in range(5)]
+    assert [draw(visit) for visit in range(5)] == draws
+    assert len(set(map(str, draws))) == 5
 
 
 def test_metainfo_is_that_of_the_frames(root):
