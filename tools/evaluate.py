@@ -23,8 +23,8 @@ def main() -> None:
     parser.add_argument('--benchmark', nargs='+', default=[], metavar='NAME[=ROOT]',
                         help='e.g. road-anomaly=data/road_anomaly fishyscapes-static; a wrong name lists all')
     parser.add_argument('--score', nargs='+', default=['energy'], metavar='NAME[:OPTION=VALUE,...]',
-                        help='energy, msp, max_logit, entropy, sml, void or your own; options: temperature=T, smoothing, '
-                             'statistics=FILE, name=NAME (default: energy)')
+                        help='energy, msp, max_logit, entropy, sml, void or your own; options: temperature=T, '
+                             'smoothing, statistics=FILE, name=NAME (default: energy)')
     parser.add_argument('--out', help='folder of the results (default: evaluation/ beside the checkpoint or in DIR)')
     parser.add_argument('--fpr-rule', choices=('first', 'nearest', 'interpolate'), default='first',
                         help='how FPR95 is read (default: first threshold with TPR >= 95 %%, as Fishyscapes)')

@@ -32,7 +32,8 @@ _THRESHOLD = -6.4  # near the best F1 of the simulated frames
 _SMALLEST_SIDE = 16
 _PACKAGES = ('torch', 'numpy', 'scikit-learn', 'opencv-python', 'opencv-python-headless')
 _ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
-_RUN_FILE = 'import runpy, sys; runpy.run_path(sys.argv[1], run_name="__main__")'
+# Arguments: where the package lies, this file, and what this file takes.
+_RUN_FILE = 'import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_path(sys.argv[1], run_name="__main__")'
 
 
 def benchmark_metrics(frames: int = 10, long: int = 100, size: tuple[int, int] = (1024, 2048),
@@ -154,12 +155,9 @@ def _machine() -> dict[str, Any]:
 
 
 def _measure_in_a_process(evaluator: str, stored: StoredFrames, count: int) -> dict[str, Any]:
-    import mmseg_ood
-    # That process must find the package, too, however this one did.
-    paths = [str(Path(mmseg_ood.__file__).parents[1]), *filter(None, [os.environ.get('PYTHONPATH')])]
     process = subprocess.run(
-        [sys.executable, '-c', _RUN_FILE, __file__, evaluator, json.dumps(stored), str(count)], check=False,
-        capture_output=True, text=True, env={**os.environ, **_ONE_THREAD, 'PYTHONPATH': os.pathsep.join(paths)})
+        [sys.executable, '-c', _RUN_FILE, Path(__file__).parents[2], __file__, evaluator, json.dumps(stored), str(count)],
+        check=False, capture_output=True, text=True, env={**os.environ, **_ONE_THREAD})
     if process.returncode:
         raise ChildProcessError(f'{evaluator}, frames: {count}: the process ended with status {process.returncode}: '
                                 f'{process.stderr.strip()[-500:] or "no message"}')
