@@ -155,9 +155,10 @@ def _machine() -> dict[str, Any]:
 
 
 def _measure_in_a_process(evaluator: str, stored: StoredFrames, count: int) -> dict[str, Any]:
+    root = Path(__file__).parents[2]
     process = subprocess.run(
-        [sys.executable, '-c', _RUN_FILE, Path(__file__).parents[2], __file__, evaluator, json.dumps(stored), str(count)],
-        check=False, capture_output=True, text=True, env={**os.environ, **_ONE_THREAD})
+        [sys.executable, '-c', _RUN_FILE, root, __file__, evaluator, json.dumps(stored), str(count)], check=False,
+        capture_output=True, text=True, env={**os.environ, **_ONE_THREAD})
     if process.returncode:
         raise ChildProcessError(f'{evaluator}, frames: {count}: the process ended with status {process.returncode}: '
                                 f'{process.stderr.strip()[-500:] or "no message"}')
