@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from prettytable import PrettyTable
 
-SORT_ONCE, SCORE_HISTOGRAM, COMPONENTS = 'scikit-learn, sort once', 'ScoreHistogram', 'ComponentAccumulator'
+ALL_SCORES, SCORE_HISTOGRAM, COMPONENTS = 'scikit-learn, all scores', 'ScoreHistogram', 'ComponentAccumulator'
 _COMPARED = ('AP', 'AUROC', 'FPR95', 'best_F1')
 _THRESHOLD = -6.4  # near the best F1 of the simulated frames
 _SMALLEST_SIDE = 16
@@ -42,9 +42,9 @@ def benchmark_metrics(frames: int = 10, long: int = 100, size: tuple[int, int] =
 
     The one is updated frame by frame. The other is what evaluation scripts do: join the scores of all frames, void
     pixels left out, then ``average_precision_score``, ``roc_auc_score``, ``roc_curve`` and
-    ``precision_recall_curve`` of scikit-learn. Both get the same frames from files in a temporary folder, 5 bytes a
-    pixel. Reading them takes no part in the times, holding them none in the memory: for the one that is a frame, for
-    the other all of them.
+    ``precision_recall_curve`` of scikit-learn, each of which sorts them. Both get the same frames from files in a
+    temporary folder, 5 bytes a pixel. Reading them takes no part in the times, holding them none in the memory: for
+    the one that is a frame, for the other all of them.
 
     Args:
         frames: Number of frames of the comparison.
@@ -69,7 +69,7 @@ def benchmark_metrics(frames: int = 10, long: int = 100, size: tuple[int, int] =
     _check(frames, long, size)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     result = _description(frames, size, seed)  # before the work, so that its load is that of other programs
-    plan = [(SORT_ONCE, frames), *((SCORE_HISTOGRAM, count) for count in sorted({1, frames, long} - {0})),
+    plan = [(ALL_SCORES, frames), *((SCORE_HISTOGRAM, count) for count in sorted({1, frames, long} - {0})),
             (COMPONENTS, frames)]
     columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with tempfile.TemporaryDirectory(prefix='mmseg_ood_') as folder, Progress(*columns) as progress:
@@ -167,16 +167,16 @@ def _measure_in_a_process(evaluator: str, stored: StoredFrames, count: int) -> d
 
 def _compare(runs: Sequence[dict[str, Any]], frames: int) -> dict[str, float | None]:
     """Factors between both evaluators; enters the differences into the runs."""
-    sort_once, histogram = (next(run for run in runs if (run['evaluator'], run['frames']) == (evaluator, frames))
-                            for evaluator in (SORT_ONCE, SCORE_HISTOGRAM))
+    all_scores, histogram = (next(run for run in runs if (run['evaluator'], run['frames']) == (evaluator, frames))
+                            for evaluator in (ALL_SCORES, SCORE_HISTOGRAM))
     for run in runs:
         # All figures are shares: frames that are repeated as a whole leave them as they are.
         same_frames = run['evaluator'] == SCORE_HISTOGRAM and run['frames'] % frames == 0
-        run['difference'] = max(abs(run['figures'][name] - sort_once['figures'][name])
+        run['difference'] = max(abs(run['figures'][name] - all_scores['figures'][name])
                                 for name in _COMPARED) if same_frames else None
     # What tiny frames need may be there before they come.
-    return {'times_faster': sort_once['seconds'] / histogram['seconds'],
-            'times_less_memory': sort_once['memory_mb'] / histogram['memory_mb'] if histogram['memory_mb'] else None}
+    return {'times_faster': all_scores['seconds'] / histogram['seconds'],
+            'times_less_memory': all_scores['memory_mb'] / histogram['memory_mb'] if histogram['memory_mb'] else None}
 
 
 def format_metrics(result: dict[str, Any]) -> str:
@@ -299,12 +299,12 @@ def _peak_memory(reset: bool = False) -> int | None:
 
 
 def _measure(evaluator: str, stored: StoredFrames, count: int) -> dict[str, Any]:
-    run = {SORT_ONCE: _sort_once, SCORE_HISTOGRAM: _score_histogram, COMPONENTS: _component_accumulator}[evaluator]
+    run = {ALL_SCORES: _all_scores, SCORE_HISTOGRAM: _score_histogram, COMPONENTS: _component_accumulator}[evaluator]
     measurement = Measurement()
     return measurement.result(evaluator, count, run(stored, count, measurement))
 
 
-def _sort_once(stored: StoredFrames, count: int, measurement: Measurement) -> dict[str, float]:
+def _all_scores(stored: StoredFrames, count: int, measurement: Measurement) -> dict[str, float]:
     _sorted_figures([(np.float32([1, 2, 3]), np.uint8([0, 1, 255]))], Measurement())  # loads all that it needs
     frames = [stored.empty_frame() for _ in range(count)]
     for index, frame in enumerate(frames):

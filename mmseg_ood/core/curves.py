@@ -42,7 +42,7 @@ class ScoreHistogram:
     scores alone: not on their order, nor on how they were split over processes and merged.
 
     Args:
-        max_bins: Size of the table, 8 bytes a bin (16 beyond 2^31 pixels): 34 MB.
+        max_bins: Size of the table, 8 bytes a bin (16 beyond 2^31 pixels): 17 MB.
         max_exact: Number of pixels up to which scores are kept, 5 bytes each: 10 MB.
 
     Raises:
@@ -57,7 +57,7 @@ class ScoreHistogram:
         (6, 3, 0.0, 2.0)
     """
 
-    def __init__(self, max_bins: int = 2**22, max_exact: int = 2**21) -> None:
+    def __init__(self, max_bins: int = 2**21, max_exact: int = 2**21) -> None:
         self.max_bins, self.max_exact = max_bins, max_exact
         self._counts = ScoreCounts(max_bins, max_exact)
 

@@ -194,7 +194,7 @@ class ScoreCounts:
         cell += entry.bitwise_right_shift_(_SHIFT_BITS)
         cell.add_(labels.bitwise_and_(1), alpha=self._table.shape[1])
         flat = self._table.view(-1)
-        flat.index_add_(0, cell, flat.new_ones(1).expand(len(cell)))
+        flat.scatter_add_(0, cell.long(), flat.new_ones(len(cell)))
 
     def _make_room_for(self, number: int) -> None:
         """Wider integers before any count can overflow."""

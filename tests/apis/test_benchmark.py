@@ -50,7 +50,7 @@ def by_hand(frames):
 def test_every_evaluator_has_its_run(measured):
     result, _ = measured
     assert [(run['evaluator'], run['frames']) for run in result['runs']] == [
-        ('scikit-learn, sort once', 2), ('ScoreHistogram', 1), ('ScoreHistogram', 2), ('ScoreHistogram', 4),
+        ('scikit-learn, all scores', 2), ('ScoreHistogram', 1), ('ScoreHistogram', 2), ('ScoreHistogram', 4),
         ('ComponentAccumulator', 2)]
     for run in result['runs']:
         assert run['seconds'] == pytest.approx(sum(map(sum, run['steps'].values())))
@@ -79,12 +79,12 @@ def test_figures_are_those_of_the_frames(measured):
 def test_evaluators_agree(measured):
     """Where both had the same frames, be they repeated; there is nothing to compare the others with."""
     result, _ = measured
-    sort_once, one, two, four, components = result['runs']
+    all_scores, one, two, four, components = result['runs']
     for run in (two, four):
         assert 0 <= run['difference'] <= 1e-5
-        assert run['difference'] == max(abs(run['figures'][name] - sort_once['figures'][name])
+        assert run['difference'] == max(abs(run['figures'][name] - all_scores['figures'][name])
                                         for name in ('AP', 'AUROC', 'FPR95', 'best_F1'))
-    assert sort_once['difference'] is one['difference'] is components['difference'] is None
+    assert all_scores['difference'] is one['difference'] is components['difference'] is None
 
 
 def test_evaluators_saw_the_same_frames(measured):
@@ -196,7 +196,7 @@ def test_an_evaluator_that_fails_is_named(monkeypatch, tmp_path):
     python.write_text('#!/bin/sh\necho no memory left >&2\nexit 3\n')
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr(benchmark.sys, 'executable', str(python))
-    with pytest.raises(ChildProcessError, match='scikit-learn, sort once, frames: 1: the process ended with status 3: '
+    with pytest.raises(ChildProcessError, match='scikit-learn, all scores, frames: 1: the process ended with status 3: '
                                                 'no memory left'):
         benchmark_metrics(frames=1, long=0, size=SIZE, out=tmp_path / 'metrics.json')
     assert not (tmp_path / 'metrics.json').exists()
