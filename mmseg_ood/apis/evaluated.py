@@ -14,7 +14,7 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from mmseg_ood.segmentation.evaluation import BENCHMARKS, GroundTruth
-from mmseg_ood.segmentation.evaluation.maps import find_map_folder
+from mmseg_ood.segmentation.evaluation.maps import MapFolder, find_map_folder
 from mmseg_ood.version import __version__
 
 from .inliers import evaluate_inliers
@@ -135,12 +135,13 @@ class EvaluatedMaps:
         """
         if not benchmarks:
             raise ValueError('nothing to evaluate: no benchmark was named')
-        self._found = {}
+        self._found: dict[str, dict[str, MapFolder]] = {}
         for benchmark in benchmarks:
-            names = [benchmark.label, benchmark.name, BENCHMARKS[benchmark.name].submission]
-            for method, folder in self._folders.items():
-                found = find_map_folder(folder, [name for name in names if name], benchmark.truth.names)
-                self._found.setdefault(benchmark.label, {})[method] = found
+            names = dict.fromkeys([benchmark.label, benchmark.name, BENCHMARKS[benchmark.name].submission])
+            candidates = [name for name in names if name]
+            self._found[benchmark.label] = {
+                method: find_map_folder(folder, candidates, benchmark.truth.names)
+                for method, folder in self._folders.items()}
 
     def describe(self) -> dict[str, Any]:
         return {'maps': {method: str(folder) for method, folder in self._folders.items()}}
