@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
 _RESULTS = ('results.json', 'results.csv', 'frames.csv', 'curves', 'anomaly_p')
 _FINGERPRINT = 'evaluation.json'
@@ -83,8 +83,10 @@ class OutputFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:
-        if error is None and is_main_process():
-            shutil.rmtree(self.unfinished)
+        if error is None:
+            barrier()  # others may still read
+            if is_main_process():
+                shutil.rmtree(self.unfinished)
 
 
 def _short(value: Any) -> str:

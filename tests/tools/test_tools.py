@@ -141,12 +141,13 @@ def test_two_processes_give_the_same_figures_bit_for_bit(world, evaluated_alone,
     """The benchmark has three frames."""
     result = subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node', '2', '--standalone',
-         *evaluate_arguments(world, tmp_path, '--launcher', 'pytorch')],
+         *evaluate_arguments(world, tmp_path, '--launcher', 'pytorch', '--save-maps', 'float32')],
         capture_output=True, text=True, check=False, env=ENVIRONMENT)
     assert result.returncode == 0, result.stderr
     assert figures_in(tmp_path) == figures_in(evaluated_alone[0])
     assert (tmp_path / 'frames.csv').read_bytes() == (evaluated_alone[0] / 'frames.csv').read_bytes()
     assert result.stdout.count('| mini-street') == 2  # one process prints
+    assert len(list(tmp_path.glob('anomaly_p/*/mini-street/frame_*.npy'))) == 6  # each process its own frames
 
 
 def test_killed_in_the_middle_and_resumed(world, evaluated_alone, tmp_path):
