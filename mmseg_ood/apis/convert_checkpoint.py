@@ -29,8 +29,8 @@ from mmseg_ood import compat
 from mmseg_ood.segmentation.backbones import WideResNet38
 from mmseg_ood.segmentation.decode_heads import DeepLabV3PlusWideHead
 
-from .extend_classes import check_destinations, extended_classifier, save_checkpoint
-from .runtime import checkpoint_sha256, count_denormals, provenance
+from .extend_classes import check_destinations, extended_classifier
+from .runtime import checkpoint_sha256, count_denormals, provenance, save_checkpoint
 
 
 class Layout(NamedTuple):

@@ -11,15 +11,14 @@ from typing import Any, NamedTuple
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
-from PIL import Image
 
-from mmseg_ood.segmentation.evaluation import BENCHMARKS, GroundTruth
+from mmseg_ood.segmentation.evaluation import BENCHMARKS, NATIVE_PIPELINE, GroundTruth
 from mmseg_ood.segmentation.evaluation.maps import MapFolder, find_map_folder
 from mmseg_ood.version import __version__
 
 from .inliers import evaluate_inliers
 from .map_sources import NetworkMaps, SavedMaps
-from .runtime import NATIVE_PIPELINE, build_dataloader, build_segmentor, checkpoint_sha256, provenance
+from .runtime import build_dataloader, build_segmentor, checkpoint_sha256, provenance
 from .scorers import build_scorers
 
 _BYTES_PER_PIXEL = 4
@@ -85,7 +84,7 @@ class EvaluatedNetwork:
         Raises:
             OSError: The maps of all frames do not fit; names the space that is needed.
         """
-        pixels = sum(len(benchmark.truth) * math.prod(_size(benchmark.truth.images[0]))
+        pixels = sum(len(benchmark.truth) * math.prod(benchmark.truth.size(0))
                      for benchmark in self._benchmarks)
         kept = sum(path.stat().st_size for path in folder.rglob('*.npy'))
         needed = pixels * len(self._scorers) * _BYTES_PER_PIXEL - kept
@@ -158,8 +157,3 @@ class EvaluatedMaps:
 
     def maps(self, benchmark: BenchmarkFrames, folder: Path) -> SavedMaps:
         return SavedMaps(self._found[benchmark.label], benchmark.truth)
-
-
-def _size(image: Path) -> tuple[int, int]:
-    with Image.open(image) as opened:
-        return opened.size

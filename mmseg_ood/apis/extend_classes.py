@@ -1,7 +1,6 @@
 """Further outputs for a trained network: what PEBAL and a void classifier need."""
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from torch import Tensor
 from mmseg_ood import compat
 from mmseg_ood.segmentation.decode_heads.deeplabv3plus_wide_head import CLASSIFIER_STD
 
-from .runtime import checkpoint_sha256, provenance
+from .runtime import checkpoint_sha256, provenance, save_checkpoint
 
 CLASSIFIER = 'decode_head.conv_seg'
 
@@ -83,14 +82,3 @@ def check_destinations(src: Path, written: Iterable[Path], force: bool) -> None:
             raise ValueError(f'{path} is the file to convert; name another one to write')
         if path.exists() and not force:
             raise FileExistsError(f'{path} exists; name another file, or replace it with --force')
-
-
-def save_checkpoint(content: dict[str, Any], path: Path) -> None:
-    """Under its name there is a complete file or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f'.{path.name}.tmp')
-    try:
-        torch.save(content, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

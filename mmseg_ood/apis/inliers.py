@@ -1,7 +1,6 @@
 """The config's own test: in-distribution figures, by the config's own metrics."""
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from mmengine.dist import get_rank
 from mmengine.evaluator import BaseMetric, Evaluator
 from rich.progress import track
 from torch.utils.data import DataLoader
+
+from .runtime import save_checkpoint
 
 
 def evaluate_inliers(segmentor: torch.nn.Module, dataloader: DataLoader, metrics: Sequence[dict] | dict,
@@ -35,7 +36,6 @@ def evaluate_inliers(segmentor: torch.nn.Module, dataloader: DataLoader, metrics
     dataset = dataloader.dataset
     evaluator.dataset_meta = dataset.metainfo
     indices = list(dataloader.sampler)
-    folder.mkdir(parents=True, exist_ok=True)
     kept = {index: _load(folder, index) for index in indices}
     missing = [index for index, results in kept.items() if results is None]
     loader = DataLoader(dataset, batch_size=1, sampler=missing, num_workers=dataloader.num_workers,
@@ -47,7 +47,7 @@ def evaluate_inliers(segmentor: torch.nn.Module, dataloader: DataLoader, metrics
         results = [metric.results[size:] for metric, size in zip(evaluator.metrics, sizes, strict=True)]
         kept[index] = results
         if all(results):
-            _save(folder, index, results)
+            save_checkpoint(results, _path(folder, index))
     _restore(evaluator.metrics, [kept[index] for index in indices])
     figures = evaluator.evaluate(len(dataset))
     return {name: float(value) for name, value in figures.items()}, round(time.perf_counter() - start, 2)
@@ -60,12 +60,10 @@ def _restore(metrics: Sequence[BaseMetric], frames: Sequence[list[list]]) -> Non
             metric.results[:] = [result for frame in frames for result in frame[position]]
 
 
-def _save(folder: Path, index: int, results: list[list]) -> None:
-    temporary = folder / f'.{index:05d}.{os.getpid()}.tmp'
-    torch.save(results, temporary)
-    os.replace(temporary, folder / f'{index:05d}.pth')
-
-
 def _load(folder: Path, index: int) -> list[list] | None:
-    path = folder / f'{index:05d}.pth'
+    path = _path(folder, index)
     return torch.load(path, map_location='cpu', weights_only=True) if path.is_file() else None
+
+
+def _path(folder: Path, index: int) -> Path:
+    return folder / f'{index:05d}.pth'

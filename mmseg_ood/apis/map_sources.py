@@ -87,12 +87,12 @@ class SavedMaps:
         share = _share(len(self._truth))
         with _progress(self._truth.dataset.data_root, len(share)) as advance:
             for index in share:
-                shape = self._truth.labels(index).shape
-                yield index, {name: self.load(index, name, shape) for name in self.names}
+                yield index, {name: self.load(index, name) for name in self.names}
                 advance()
 
-    def load(self, index: int, name: str, shape: tuple[int, int] | None = None) -> Tensor:
-        return torch.from_numpy(load_map(self._folders[name].path(self._truth.names[index]), shape))
+    def load(self, index: int, name: str) -> Tensor:
+        path = self._folders[name].path(self._truth.names[index])
+        return torch.from_numpy(load_map(path, self._truth.size(index)))
 
 
 def _share(number: int) -> list[int]:

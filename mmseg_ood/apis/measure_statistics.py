@@ -13,8 +13,9 @@ from rich.progress import track
 from torch.utils.data import DataLoader, Subset
 
 from mmseg_ood.core import MaxLogitStatistics, statistics_path
+from mmseg_ood.segmentation.evaluation import NATIVE_PIPELINE
 
-from .runtime import NATIVE_PIPELINE, build_dataloader, build_segmentor, load_config, provenance
+from .runtime import build_dataloader, build_segmentor, load_config, provenance
 
 
 def measure_statistics(config: str | Path | Config, checkpoint: str | Path, out: str | Path | None = None,

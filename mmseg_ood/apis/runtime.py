@@ -27,8 +27,6 @@ from torch.utils.data import DataLoader
 from mmseg_ood import compat
 from mmseg_ood.version import __version__
 
-# Frames at their own resolution. A config may declare another pipeline for benchmarks as `benchmark_pipeline`.
-NATIVE_PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
 _PACKAGES = ('torch', 'numpy', 'opencv-python', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'onedl-mmengine',
              'onedl-mmcv', 'onedl-mmsegmentation')
 
@@ -217,6 +215,17 @@ def checkpoint_sha256(checkpoint: str | Path) -> str:
         while piece := file.read(2**20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def save_checkpoint(content: Any, path: Path) -> None:
+    """``torch.save``; under its name there is a complete file or none, whatever other processes write there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        torch.save(content, unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def init_processes(launcher: str) -> None:

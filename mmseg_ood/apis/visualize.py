@@ -16,10 +16,11 @@ from mmseg.utils import get_palette
 from rich.progress import track
 
 from mmseg_ood.core import AnomalyScorer, detect_components
+from mmseg_ood.segmentation.evaluation import NATIVE_PIPELINE
 from mmseg_ood.segmentation.visualization import Components, Panel, draw_panels
 
 from .frames import find_frames, frame_path, load_ground_truth, load_image
-from .runtime import NATIVE_PIPELINE, build_segmentor, load_config, provenance
+from .runtime import build_segmentor, load_config, provenance
 from .scorers import build_scorers
 from .thresholds import read_threshold
 

@@ -3,6 +3,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+NATIVE_PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+"""Frames at their own resolution; the commands take a config's ``benchmark_pipeline`` instead, if it has one."""
+
 
 class Benchmark(NamedTuple):
     """What it takes to build a benchmark's data set.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from mmengine.dist import all_gather_object
 from mmseg.registry import DATASETS
+from PIL import Image
 from torch import Tensor
 
 from mmseg_ood.core import ComponentAccumulator, ComponentLimits, OperatingPoint
@@ -48,6 +49,11 @@ class GroundTruth:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width, from the header of the image."""
+        with Image.open(self.images[index]) as image:
+            return image.height, image.width
 
     def labels(self, index: int) -> np.ndarray:
         """``(H, W)`` uint8: 0 inlier, 1 anomaly, 255 void.

@@ -9,10 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ..evaluation import AnomalyMetric, resolve_benchmark
-
-# Frames at their own resolution.
-_PIPELINE = (dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs'))
+from ..evaluation import NATIVE_PIPELINE, AnomalyMetric, resolve_benchmark
 
 
 @HOOKS.register_module()
@@ -48,7 +45,7 @@ class BenchmarkHook(Hook):
             raise ValueError(f'BenchmarkHook: expected a list of benchmarks, found {benchmarks!r}')
         self._datasets = dict(map(resolve_benchmark, benchmarks))
         self._metrics = {name: AnomalyMetric(score, prefix=name, **kwargs) for name in self._datasets}
-        self._pipeline = [dict(step) for step in pipeline or _PIPELINE]
+        self._pipeline = [dict(step) for step in pipeline or NATIVE_PIPELINE]
         self._num_workers = num_workers
 
     def before_train(self, runner: Runner) -> None:
