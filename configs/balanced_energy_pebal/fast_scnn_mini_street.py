@@ -1,14 +1,7 @@
 # The demo with PEBAL and balanced energy.
-_base_ = ['../mini_street/fast_scnn_balanced_energy.py']
-num_inlier_classes = 19
-# tools/convert_checkpoint.py work_dirs/demo/before/iter_220.pth ... --source mmseg --extend-classes 20
-load_from = 'work_dirs/demo/before/iter_220_20_classes.pth'
+_base_ = ['../pebal/fast_scnn_mini_street.py']
 model = dict(
-    type='AnomalyEncoderDecoder',
-    num_inlier_classes=19,
-    score=dict(type='energy', smoothing=True),
     decode_head=dict(
-        num_classes=20,
         loss_decode=[
             dict(type='AbstentionLoss'),
             dict(
