@@ -1,6 +1,5 @@
 # The demo with PEBAL.
 _base_ = ['../mini_street/fast_scnn_balanced_energy.py']
-num_inlier_classes = 19
 # tools/convert_checkpoint.py work_dirs/demo/before/iter_220.pth ... --source mmseg --extend-classes 20
 load_from = 'work_dirs/demo/before/iter_220_20_classes.pth'
 model = dict(

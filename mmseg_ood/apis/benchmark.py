@@ -68,7 +68,8 @@ def benchmark_metrics(frames: int = 10, long: int = 100, size: tuple[int, int] =
     """
     _check(frames, long, size)
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    result = _description(frames, size, seed)  # before the work, so that its load is that of other programs
+    # Before the work, so that its load is that of other programs.
+    result = describe_run(frames=frames, size=list(size), seed=seed)
     plan = [(ALL_SCORES, frames), *((SCORE_HISTOGRAM, count) for count in sorted({1, frames, long} - {0})),
             (COMPONENTS, frames)]
     columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -84,9 +85,7 @@ def benchmark_metrics(frames: int = 10, long: int = 100, size: tuple[int, int] =
             runs.append(_measure_in_a_process(evaluator, stored, count))
             progress.advance(task)
     result.update(_compare(runs, frames), runs=runs)
-    if out is not None:
-        Path(out).parent.mkdir(parents=True, exist_ok=True)
-        Path(out).write_text(json.dumps(result, indent=2, allow_nan=False), encoding='utf-8')
+    write_measured(result, out)
     return result
 
 
@@ -132,14 +131,21 @@ def _check(frames: int, long: int, size: tuple[int, int]) -> None:
         raise ValueError(f'size must be at least {_SMALLEST_SIDE} x {_SMALLEST_SIDE} px, found {size[0]} x {size[1]}')
 
 
-def _description(frames: int, size: tuple[int, int], seed: int) -> dict[str, Any]:
+def describe_run(**about: Any) -> dict[str, Any]:
+    """How a measurement was made: what it is about, and command, versions, machine and time."""
     versions = {'python': platform.python_version()}
     for name in ('mmseg-ood', *_PACKAGES):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-    return {'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), 'frames': frames, 'size': list(size),
-            'seed': seed, 'versions': versions, 'machine': _machine(),
-            'created': datetime.now(timezone.utc).isoformat(timespec='seconds')}
+    return {'command': shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]), **about, 'versions': versions,
+            'machine': _machine(), 'created': datetime.now(timezone.utc).isoformat(timespec='seconds')}
+
+
+def write_measured(result: dict[str, Any], out: str | Path | None) -> None:
+    """Write a measurement as JSON, if a file is named."""
+    if out is not None:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
+        Path(out).write_text(json.dumps(result, indent=2, allow_nan=False), encoding='utf-8')
 
 
 def _machine() -> dict[str, Any]:
@@ -181,24 +187,30 @@ def _compare(runs: Sequence[dict[str, Any]], frames: int) -> dict[str, float | N
 
 def format_metrics(result: dict[str, Any]) -> str:
     """What :func:`benchmark_metrics` returned, as text."""
-    runs, frames, machine = result['runs'], result['frames'], result['machine']
+    runs, frames = result['runs'], result['frames']
     height, width = result['size']
     repeated = [f'Runs of more than {frames} frames repeat these {frames}.'] * any(run['frames'] > frames
                                                                                   for run in runs)
     return '\n'.join([
         f'Simulated frames of {width} x {height} px; each evaluator in a process of its own, one thread.',
-        ', '.join(f'{name} {value}' for name, value in {**machine, **result['versions']}.items()),
+        format_machine(result),
         *repeated, '', 'From the first score to the last figure, and memory beyond the frames:', _table_of_runs(runs),
         '', 'Milliseconds of each call:', _table_of_calls(runs), '',
         f'{_factor(result["times_faster"])} times faster, {_factor(result["times_less_memory"])} times less memory '
         f'({frames} frames)'])
 
 
+def format_machine(result: dict[str, Any]) -> str:
+    """Machine and versions of a measurement, a line."""
+    return ', '.join(f'{name} {value}' for name, value in {**result['machine'], **result['versions']}.items())
+
+
 def _factor(value: float | None) -> str:
     return '(not measured)' if value is None else f'{value:.1f}' if value < 10 else f'{value:.0f}'
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def format_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Rows as text, numbers to the right."""
     table = PrettyTable(columns, align='r')
     table.align[columns[0]] = 'l'
     table.add_rows(rows)
@@ -211,7 +223,7 @@ def _cell(value: float | None, form: str) -> str:
 
 def _table_of_runs(runs: Sequence[dict[str, Any]]) -> str:
     shown = 'AP', 'AUROC', 'FPR95'
-    return _table(
+    return format_table(
         ('evaluator', 'frames', 'seconds', 'seconds a frame', 'memory MB', *shown, 'largest difference'),
         [(run['evaluator'], run['frames'], _cell(run['seconds'], '.3f'), _cell(run['seconds_per_frame'], '.4f'),
           _cell(run['memory_mb'], '.1f'), *(_cell(run['figures'].get(name), '.6f') for name in shown),
@@ -225,7 +237,7 @@ def _table_of_calls(runs: Sequence[dict[str, Any]]) -> str:
             figures = statistics.mean(seconds), statistics.median(seconds), max(seconds)
             rows.append((f'{run["evaluator"]}, frames: {run["frames"]}', name, len(seconds),
                          *(f'{1000 * value:.1f}' for value in figures)))
-    return _table(('evaluator', 'call', 'calls', 'mean', 'median', 'max'), rows)
+    return format_table(('evaluator', 'call', 'calls', 'mean', 'median', 'max'), rows)
 
 
 class StoredFrames(NamedTuple):

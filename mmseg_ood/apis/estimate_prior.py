@@ -2,32 +2,25 @@
 from __future__ import annotations
 
 import itertools
-import json
-import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.logging import print_log
 from mmengine.runner import set_random_seed
 from rich.progress import track
 from torch.utils.data import DataLoader
 
-from mmseg_ood.core import PriorEstimator, free_energy, power_prior, propose_margins
-from mmseg_ood.core.margins import INLIER_QUANTILE, OUTLIER_QUANTILE
-from mmseg_ood.report.plots import Histogram, plot_histogram
-from mmseg_ood.report.prior_plot import plot_prior
+from mmseg_ood.core import PriorEstimator, free_energy
 
+from .prior_report import Energies, prior_report, write_prior
 from .runtime import build_dataloader, build_segmentor, load_config, provenance
 
-QUANTILES = (0.05, INLIER_QUANTILE, 0.5, 0.75, OUTLIER_QUANTILE)
 # Pixels of each side that enter the quantiles of one batch; all pixels enter the prior.
 _PIXELS = 2000
-_BINS = 120
 
 
 def estimate_prior(config: str | Path | Config, checkpoint: str | Path, out: str | Path, num_images: int = 10000,
@@ -81,29 +74,15 @@ def estimate_prior(config: str | Path | Config, checkpoint: str | Path, out: str
         if not len(getattr(energies, side)):
             raise ValueError(f'no pixel of {drawn} training images is labelled {label}')
     metainfo = loader.dataset.metainfo
-    classes = metainfo.get('classes') or range(estimator.num_classes)
-    quantiles = {side: dict(zip(map(str, QUANTILES), _quantiles(values), strict=True))
-                 for side, values in energies._asdict().items()}
-    result = _as_json({
-        'prior': estimator.prior().tolist(), 'counts': estimator.counts.tolist(),
-        'classes': list(map(str, classes))[:estimator.num_classes],
-        'energy_quantiles': quantiles,
-        'margins': _margins(quantiles, estimator.prior(), gamma),
-        'network': _described(segmentor),
-        'outliers': list(_pasting_steps(cfg.train_dataloader.to_dict())),
-        'num_images': drawn, 'seed': seed, 'ood_index': ood_index, 'provenance': provenance(cfg, checkpoint),
-    })
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=2), encoding='utf-8')
-    _plot(result, energies, metainfo.get('palette'), out)
+    result = prior_report(
+        estimator, energies, metainfo.get('classes'), gamma, network=_described(segmentor),
+        outliers=list(_pasting_steps(cfg.train_dataloader.to_dict())), num_images=drawn, seed=seed, ood_index=ood_index,
+        provenance=provenance(cfg, checkpoint))
+    network = ', '.join(str(result['network'][part]) for part in ('backbone', 'decode_head')
+                        if part in result['network'])
+    write_prior(result, energies, Path(out), what='pasted outliers', unit='pixels', network=network,
+                palette=metainfo.get('palette'))
     return result
-
-
-class _Energies(NamedTuple):
-    """Free energies of a sample of the pixels, float64 each."""
-    inlier: np.ndarray
-    outlier: np.ndarray
 
 
 def _pasting(dataloader: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +106,7 @@ def _is_type(config: dict[str, Any], name: str) -> bool:
 
 
 def _measure(segmentor: torch.nn.Module, loader: DataLoader, num_images: int, estimator: PriorEstimator,
-             ignore_index: int) -> tuple[_Energies, int]:
+             ignore_index: int) -> tuple[Energies, int]:
     """Count predictions on outliers and collect energies; also returns the number of images drawn."""
     energies: dict[str, list[np.ndarray]] = {'inlier': [], 'outlier': []}
     drawn = 0
@@ -144,7 +123,7 @@ def _measure(segmentor: torch.nn.Module, loader: DataLoader, num_images: int, es
         drawn += len(labels)
         if drawn >= num_images:
             break
-    return _Energies(**{side: np.concatenate(values) for side, values in energies.items()}), drawn
+    return Energies(**{side: np.concatenate(values) for side, values in energies.items()}), drawn
 
 
 @torch.inference_mode()
@@ -158,22 +137,6 @@ def _predict(segmentor: torch.nn.Module, batch: dict) -> tuple[torch.Tensor, tor
                                            align_corners=segmentor.align_corners), labels
 
 
-def _quantiles(values: np.ndarray) -> list[float]:
-    # Not torch.quantile, which refuses more than 2^24 values.
-    return [round(value, 3) for value in np.quantile(values, QUANTILES).tolist()]
-
-
-def _margins(quantiles: dict[str, dict[str, float]], prior: torch.Tensor, gamma: float) -> dict[str, float] | None:
-    power_prior(prior, gamma)  # a wrong gamma is a mistake of the caller, energies in the wrong order are a finding
-    try:
-        margins = propose_margins(quantiles['inlier'][str(INLIER_QUANTILE)],
-                                  quantiles['outlier'][str(OUTLIER_QUANTILE)], prior, gamma)
-    except ValueError as error:
-        print_log(f'There are no margins to propose: {error}', 'current', logging.WARNING)
-        return None
-    return {**{name: round(value, 3) for name, value in margins._asdict().items()}, 'gamma': gamma}
-
-
 def _described(segmentor: torch.nn.Module) -> dict[str, Any]:
     """What the network is made of."""
     def kind(part: torch.nn.Module) -> Any:
@@ -182,54 +145,3 @@ def _described(segmentor: torch.nn.Module) -> dict[str, Any]:
     parts = {name: kind(part) for name, part in segmentor.named_children() if name != 'data_preprocessor'}
     return {'segmentor': kind(segmentor), **parts, 'num_classes': segmentor.num_classes,
             'parameters': sum(parameter.numel() for parameter in segmentor.parameters())}
-
-
-def _as_json(result: dict[str, Any]) -> dict[str, Any]:
-    """What comes back when it is read again; a config may hold objects that JSON does not know."""
-    return json.loads(json.dumps(result, default=repr))
-
-
-def _plot(result: dict[str, Any], energies: _Energies, palette: Any, out: Path) -> None:
-    network = ', '.join(str(result['network'][part]) for part in ('backbone', 'decode_head')
-                        if part in result['network'])
-    plot_prior(result['prior'], result['classes'], f'What pasted outliers are taken for\n{network}',
-               out.with_suffix('.png'), palette and palette[:len(result['prior'])])
-    edges = np.histogram_bin_edges(np.concatenate(energies), _BINS)
-    counts = (np.histogram(values, edges)[0] for values in energies)
-    margins = result['margins'] or {}
-    plot_histogram(Histogram('free energy', edges, *counts), f'Free energy of a sample of the pixels\n{network}',
-                   out.with_name(f'{out.stem}_energies.png'),
-                   {name: margins[name] for name in ('m_in', 'm_out') if name in margins})
-
-
-def loss_snippet(result: dict[str, Any], prior: str | Path) -> str:
-    """The losses with the proposed margins, ready for ``loss_decode`` of a config.
-
-    Args:
-        result: From :func:`estimate_prior`, with margins.
-        prior: The file that it was written to.
-
-    Example:
-        >>> margins = dict(m_in=-8.734, m_out=-3.558, alpha=3.018, gamma=3.0)
-        >>> print(loss_snippet(dict(margins=margins, prior=[0.5] * 2, network=dict(num_classes=2)), 'prior.json'))
-        dict(
-            type='BalancedEnergyLoss',
-            prior='prior.json',
-            m_in=-8.73,
-            m_out=-3.56,
-            alpha=3.02,
-            gamma_margin=3.0,
-            gamma_weight=3.0,
-            loss_weight=0.1,
-        ),
-        dict(type='EnergyLoss', m_in=-8.73, m_out=-3.56, loss_weight=0.1),
-    """
-    m_in, m_out, alpha, gamma = (round(result['margins'][name], 2) for name in ('m_in', 'm_out', 'alpha', 'gamma'))
-    common = dict(loss_weight=0.1)
-    if result['network']['num_classes'] > len(result['prior']):
-        common['num_classes'] = len(result['prior'])  # channels behind the inlier classes take no part in the energy
-    balanced = dict(type='BalancedEnergyLoss', prior=str(prior), m_in=m_in, m_out=m_out, alpha=alpha,
-                    gamma_margin=gamma, gamma_weight=gamma, **common)
-    plain = dict(type='EnergyLoss', m_in=m_in, m_out=m_out, **common)
-    lines = ''.join(f'    {key}={value!r},\n' for key, value in balanced.items())
-    return f'dict(\n{lines}),\ndict({", ".join(f"{key}={value!r}" for key, value in plain.items())}),'

@@ -32,7 +32,7 @@ _PACKAGES = ('torch', 'numpy', 'opencv-python', 'mmengine', 'mmcv', 'mmcv-lite',
 
 
 def load_config(config: str | Path | Config, cfg_options: dict[str, Any] | None = None) -> Config:
-    """A config with its overrides, registries ready.
+    """A config with its overrides, registries ready; ``num_inlier_classes`` is that of the segmentor if it has one.
 
     Args:
         config: Config file or a loaded config.
@@ -51,9 +51,21 @@ def load_config(config: str | Path | Config, cfg_options: dict[str, Any] | None 
         config.merge_from_dict(cfg_options)
         if 'custom_imports' in cfg_options:
             import_modules_from_strings(**config.custom_imports)
+    if 'num_inlier_classes' in (config.get('model') or {}):  # of a segmentor that knows it
+        config.setdefault('num_inlier_classes', config.model.num_inlier_classes)
     register_all_modules(init_default_scope=False)
     init_default_scope(config.get('default_scope', 'mmseg'))
     return config
+
+
+def is_classification(config: Config) -> bool:
+    """Whether a config is one of the classification wing: whether it imports its plug-ins.
+
+    Example:
+        >>> is_classification(Config(dict(custom_imports=dict(imports=['mmseg_ood.classification']))))
+        True
+    """
+    return 'mmseg_ood.classification' in (config.get('custom_imports') or {}).get('imports', [])
 
 
 def build_dataloader(dataloader_config: dict, where: str, seed: int | None = None) -> DataLoader:
@@ -125,12 +137,28 @@ def build_segmentor(config: Config, checkpoint: str | Path,
     """
     content = compat.load_checkpoint(checkpoint)
     segmentor = MODELS.build(_without_training(config.model))
-    _load_strictly(segmentor, content.get('state_dict', content), checkpoint)
     segmentor.dataset_meta = (content.get('meta') or {}).get('dataset_meta')
+    return load_weights(segmentor, content.get('state_dict', content), checkpoint, device)
+
+
+def load_weights(network: torch.nn.Module, state: dict[str, Tensor], checkpoint: str | Path,
+                 device: str | torch.device | None = None) -> torch.nn.Module:
+    """Give a network its weights; it comes back on the device, in evaluation mode.
+
+    Args:
+        network: What is to have them.
+        state: Its state dict; ``module.`` before the keys is ignored.
+        checkpoint: Where the state comes from, for the error.
+        device: By default the GPU if there is one.
+
+    Raises:
+        ValueError: Keys that are missing, left over or of another shape; names them.
+    """
+    _load_strictly(network, state, checkpoint)
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     if torch.device(device).type == 'cpu':
-        _flush_denormals(segmentor)
-    return segmentor.to(device).eval()
+        _flush_denormals(network)
+    return network.to(device).eval()
 
 
 def _without_training(model_config: dict) -> dict:
@@ -145,9 +173,9 @@ def _without_training(model_config: dict) -> dict:
     return model_config
 
 
-def _load_strictly(segmentor: torch.nn.Module, state: dict, checkpoint: str | Path) -> None:
+def _load_strictly(network: torch.nn.Module, state: dict, checkpoint: str | Path) -> None:
     state = {key.removeprefix('module.'): value for key, value in state.items()}
-    expected = segmentor.state_dict()
+    expected = network.state_dict()
     differing = [f'{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}'
                  for key in expected.keys() & state.keys() if state[key].shape != expected[key].shape]
     problems = {'missing': expected.keys() - state.keys(), 'not part of the network': state.keys() - expected.keys(),
@@ -156,15 +184,15 @@ def _load_strictly(segmentor: torch.nn.Module, state: dict, checkpoint: str | Pa
                  for what, keys in problems.items() if keys]
     if described:
         raise ValueError(f'checkpoint {checkpoint} does not fit the network of the config: {"; ".join(described)}')
-    segmentor.load_state_dict(state)
+    network.load_state_dict(state)
 
 
-def _flush_denormals(segmentor: torch.nn.Module) -> None:
+def _flush_denormals(network: torch.nn.Module) -> None:
     """CPU arithmetic on denormal numbers is 30 to 50 times slower; treat them as the zeros they nearly are."""
     torch.set_flush_denormal(True)
-    denormal = count_denormals(segmentor.parameters())
+    denormal = count_denormals(network.parameters())
     if denormal:
-        total = sum(weight.numel() for weight in segmentor.parameters())
+        total = sum(weight.numel() for weight in network.parameters())
         print(f'{denormal} of {total} weights are denormal numbers; the CPU treats them as 0, which changes outputs by '
               f'less than 1e-30')
 

@@ -12,8 +12,8 @@ from mmengine.runner import Runner, set_random_seed
 from mmseg.registry import MODELS, TRANSFORMS
 from PIL import Image
 
-from mmseg_ood.apis import estimate_prior
-from mmseg_ood.apis.estimate_prior import loss_snippet
+from mmseg_ood.apis import estimate_prior, prior_report
+from mmseg_ood.apis.prior_report import loss_snippet
 from mmseg_ood.core import PriorEstimator, power_prior
 from mmseg_ood.segmentation.losses import BalancedEnergyLoss
 
@@ -40,7 +40,8 @@ def estimated(world, tmp_path_factory):
 
 @pytest.fixture
 def estimate(world, tmp_path, monkeypatch):
-    monkeypatch.setitem(estimate_prior.__globals__, '_plot', lambda *args: None)  # half of the time
+    for plot in ('plot_prior', 'plot_histogram'):  # half of the time
+        monkeypatch.setattr(prior_report, plot, lambda *args: None)
 
     def run(num_images=6, **kwargs):
         return estimate_prior(world.config, world.checkpoint, tmp_path / 'prior.json', num_images, **kwargs)
@@ -109,7 +110,7 @@ def test_no_margins_where_outliers_look_surer_than_inliers(world, monkeypatch, t
         return encode_decode(self, inputs, metas) + 1000 * grey
     monkeypatch.setattr(segmentor_type, 'encode_decode', sure_of_outliers)
     seen = []
-    monkeypatch.setitem(estimate_prior.__globals__, 'print_log', lambda message, *args: seen.append(message))
+    monkeypatch.setattr(prior_report, 'print_log', lambda message, *args: seen.append(message))
     result = estimate_prior(world.config, world.checkpoint, tmp_path / 'prior.json', 6)
     assert result['margins'] is None
     assert 'There are no margins to propose: 75% of the inliers have an energy above' in seen[0]

@@ -104,3 +104,12 @@ def test_custom_imports_among_the_overrides(world):
     load_config(world.config, dict(custom_imports=dict(imports=['mmseg_ood.segmentation'])))
     with pytest.raises(ImportError):
         load_config(world.config, dict(custom_imports=dict(imports=['no_such_module'], allow_failed_imports=False)))
+
+
+@pytest.mark.parametrize(('content', 'expected'), [
+    (dict(model=dict(type='AnomalyEncoderDecoder', num_inlier_classes=19)), 19),
+    (dict(model=dict(type='AnomalyEncoderDecoder', num_inlier_classes=19), num_inlier_classes=3), 3),
+    (dict(model=dict(type='EncoderDecoder')), None), (dict(), None),
+])
+def test_number_of_inlier_classes_is_that_of_the_segmentor_unless_the_config_says_so(content, expected):
+    assert load_config(Config(content)).get('num_inlier_classes') == expected
