@@ -16,6 +16,16 @@ def main() -> None:
                          help='height and width of a frame in px (default: 1024x2048)')
     metrics.add_argument('--out', metavar='FILE.json', help='file to write with everything measured')
     metrics.set_defaults(run=_metrics)
+    classification = commands.add_parser(
+        'classification', help='input pipeline and training step of a classifier, beside PIL image by image')
+    classification.description = 'Measure images per second of input and step of a classifier on random 32x32 images.'
+    classification.add_argument('--images', type=int, default=20000, metavar='N',
+                                help='how many there are to draw from (default: 20000)')
+    classification.add_argument('--backbone', default='CIFARResNet', help='of the step (default: CIFARResNet)')
+    classification.add_argument('--depth', type=int, default=20, help='of the backbone (default: 20)')
+    classification.add_argument('--device', help='default: the GPU if there is one')
+    classification.add_argument('--out', metavar='FILE.json', help='file to write with everything measured')
+    classification.set_defaults(run=_classification)
     args = parser.parse_args()
     args.run(args)
 
@@ -31,8 +41,20 @@ def _metrics(args: argparse.Namespace) -> None:
     with quiet_import():
         from mmseg_ood.apis.benchmark import benchmark_metrics, format_metrics
     print(format_metrics(benchmark_metrics(args.frames, args.long, args.size, args.out)))
-    if args.out:
-        print(f'written: {args.out}')
+    _say_written(args.out)
+
+
+def _classification(args: argparse.Namespace) -> None:
+    with quiet_import():
+        from mmseg_ood.apis.benchmark_classification import benchmark_classification, format_classification
+    print(format_classification(benchmark_classification(args.images, args.backbone, args.depth, args.device,
+                                                         args.out)))
+    _say_written(args.out)
+
+
+def _say_written(path: str | None) -> None:
+    if path:
+        print(f'written: {path}')
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Evaluate a network, or saved anomaly maps, on anomaly segmentation benchmarks."""
+"""Evaluate a segmentor or saved anomaly maps on anomaly segmentation benchmarks, or a classifier on OOD image sets."""
 import argparse
 
 from mmseg_ood.cli import add_config_arguments, parse_cfg_options, quiet_import, run
@@ -8,6 +8,7 @@ examples:
   evaluate.py CONFIG CHECKPOINT --benchmark road-anomaly=data/road_anomaly fishyscapes-static --score energy msp --out D
   evaluate.py CONFIG CHECKPOINT --benchmark road-anomaly --score energy:smoothing sml:statistics=stats.json --out D
   evaluate.py --maps outputs/anomaly_p/my_method --benchmark road-anomaly-21=data/RoadAnomaly21 --out D
+  evaluate.py CLASSIFIER_CONFIG CHECKPOINT --benchmark my-images=some/folder --score energy msp --out D
   torchrun --nproc_per_node 8 tools/evaluate.py CONFIG CHECKPOINT --benchmark street-hazards --out D --launcher pytorch
 """
 
@@ -21,7 +22,8 @@ def main() -> None:
                         help='judge saved maps instead of a network: one folder a method, with BENCHMARK/NAME.hdf5 '
                              '(npy, npz, png, tif)')
     parser.add_argument('--benchmark', nargs='+', default=[], metavar='NAME[=ROOT]',
-                        help='e.g. road-anomaly=data/road_anomaly fishyscapes-static; a wrong name lists all')
+                        help='e.g. road-anomaly=data/road_anomaly fishyscapes-static; a wrong name lists all; for a '
+                             'classifier NAME=PATH of further OOD images')
     parser.add_argument('--score', nargs='+', default=['energy'], metavar='NAME[:OPTION=VALUE,...]',
                         help='energy, msp, max_logit, entropy, sml, void or your own; options: temperature=T, '
                              'smoothing, statistics=FILE, name=NAME (default: energy)')
@@ -44,14 +46,21 @@ def main() -> None:
         from mmengine.dist import is_main_process
 
         from mmseg_ood.apis import evaluate, results_table
+        from mmseg_ood.apis.runtime import is_classification, load_config
     out = Path(args.out or Path(args.maps[0] if args.maps else args.checkpoint).parent / 'evaluation')
-    results = evaluate(
-        args.config, args.checkpoint, args.benchmark, args.score, out, args.maps,
-        parse_cfg_options(args.cfg_options), args.launcher, fpr_rule=args.fpr_rule, max_fpr=args.max_fpr,
-        save_maps=args.save_maps, resume=args.resume, force=args.force)
+    options = dict(launcher=args.launcher, fpr_rule=args.fpr_rule, max_fpr=args.max_fpr, force=args.force)
+    config = args.config and load_config(args.config, parse_cfg_options(args.cfg_options))
+    if config and is_classification(config):
+        if args.save_maps or args.resume or args.maps:
+            parser.error('a classifier has no anomaly maps: --maps, --save-maps and --resume are for segmentors')
+        from mmseg_ood.apis.evaluate_classifier import evaluate_classifier
+        results = evaluate_classifier(config, args.checkpoint, args.score, out, args.benchmark, **options)
+    else:
+        results = evaluate(config, args.checkpoint, args.benchmark, args.score, out, args.maps,
+                           save_maps=args.save_maps, resume=args.resume, **options)
     if is_main_process():
         print(results_table(results))
-        print(f'written: {out}: results.json, results.csv, frames.csv, curves/')
+        print(f'written: {out}: results.json, results.csv, curves/; open {out / "index.html"}')
 
 
 if __name__ == '__main__':

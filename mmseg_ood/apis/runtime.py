@@ -138,23 +138,12 @@ def build_segmentor(config: Config, checkpoint: str | Path,
     content = compat.load_checkpoint(checkpoint)
     segmentor = MODELS.build(_without_training(config.model))
     segmentor.dataset_meta = (content.get('meta') or {}).get('dataset_meta')
-    return load_weights(segmentor, content.get('state_dict', content), checkpoint, device)
+    _load_strictly(segmentor, content.get('state_dict', content), checkpoint)
+    return ready_for_inference(segmentor, device)
 
 
-def load_weights(network: torch.nn.Module, state: dict[str, Tensor], checkpoint: str | Path,
-                 device: str | torch.device | None = None) -> torch.nn.Module:
-    """Give a network its weights; it comes back on the device, in evaluation mode.
-
-    Args:
-        network: What is to have them.
-        state: Its state dict; ``module.`` before the keys is ignored.
-        checkpoint: Where the state comes from, for the error.
-        device: By default the GPU if there is one.
-
-    Raises:
-        ValueError: Keys that are missing, left over or of another shape; names them.
-    """
-    _load_strictly(network, state, checkpoint)
+def ready_for_inference(network: torch.nn.Module, device: str | torch.device | None = None) -> torch.nn.Module:
+    """A network on its device, by default the GPU if there is one, in evaluation mode."""
     device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
     if torch.device(device).type == 'cpu':
         _flush_denormals(network)

@@ -10,7 +10,7 @@ from .components import (
     component_scores,
     detect_components,
 )
-from .curves import FPR_RULES, OperatingPoint, ScoreHistogram
+from .curves import FPR_RULES, OperatingPoint, ScoreHistogram, fpr_column
 from .energy import free_energy
 from .losses import (
     EnergyTerms,
@@ -31,6 +31,6 @@ __all__ = [
     'ComponentLimits', 'Components', 'Detection', 'EnergyTerms', 'Margins', 'MaxLogitStatistics', 'OperatingPoint',
     'PriorEstimator', 'ScoreHistogram', 'abstention_loss', 'anomaly_score', 'balanced_energy_regularization',
     'component_scores', 'detect_components', 'energy_regularization', 'energy_smoothness', 'energy_sparsity',
-    'entropy_maximization', 'free_energy', 'gaussian_smoothing', 'load_prior', 'outlier_exposure', 'power_prior',
-    'prior_weight', 'propose_margins', 'register_score', 'statistics_path',
+    'entropy_maximization', 'fpr_column', 'free_energy', 'gaussian_smoothing', 'load_prior', 'outlier_exposure',
+    'power_prior', 'prior_weight', 'propose_margins', 'register_score', 'statistics_path',
 ]

@@ -23,6 +23,16 @@ from .score_counts import Cells, ScoreCounts, to_scores
 FPR_RULES = ('first', 'nearest', 'interpolate')
 
 
+def fpr_column(figure: str, fpr_rule: str) -> str:
+    """Name of a figure's column: figures by different rules never share one.
+
+    Example:
+        >>> fpr_column('FPR95', 'first'), fpr_column('FPR95', 'nearest'), fpr_column('AP', 'nearest')
+        ('FPR95', 'FPR95_nearest', 'AP')
+    """
+    return f'{figure}_{fpr_rule}' if 'FPR' in figure and fpr_rule != 'first' else figure
+
+
 class OperatingPoint(NamedTuple):
     """What the prediction ``score >= threshold`` achieves; rates are fractions."""
     threshold: float

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import DefaultScope, init_default_scope
 from mmseg.registry import MODELS
 
 HEIGHT, WIDTH = 32, 64
@@ -137,3 +138,37 @@ def malicious(tmp_path):
 
     torch.save(dict(state_dict={}, payload=Payload()), tmp_path / 'malicious.pth')
     return tmp_path / 'malicious.pth', tmp_path / 'executed'
+
+
+DIGITS_CONFIG = """
+_base_ = ['{root}/configs/_base_/classification/digits_lt.py', '{root}/configs/_base_/classification/finetuning.py',
+          '{root}/configs/_base_/classification/runtime.py']
+model = dict(
+    backbone=dict(type='CIFARResNet', depth=20),
+    losses=[dict(type='InlierCrossEntropyLoss'),
+            dict(type='BalancedEnergyLoss', prior=[1.0] * 5, m_in=-3.0, m_out=-1.0, alpha=0.5, gamma_margin=1.0,
+                 gamma_weight=1.0)])
+param_scheduler = []
+train_cfg = dict(max_epochs=1, val_interval=1)
+default_hooks = dict(checkpoint=dict(interval=1))
+log_level = 'WARNING'
+"""
+
+
+class DigitsWorld(NamedTuple):
+    """Files of the config and of a checkpoint."""
+    config: Path
+    checkpoint: Path
+
+
+@pytest.fixture(scope='session')
+def digits_world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('digits')
+    config, checkpoint = folder / 'digits.py', folder / 'net.pth'
+    config.write_text(DIGITS_CONFIG.format(root=Path(__file__).parents[2]))
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        torch.manual_seed(0)
+        network = MMENGINE_MODELS.build(Config.fromfile(config).model)
+        network.init_weights()
+    torch.save(dict(state_dict=network.state_dict()), checkpoint)
+    return DigitsWorld(config, checkpoint)

@@ -16,9 +16,9 @@ from mmengine.dist import all_gather_object
 from mmengine.logging import print_log
 from mmseg.registry import METRICS
 
-from mmseg_ood.core import FPR_RULES
+from mmseg_ood.core import FPR_RULES, fpr_column
 
-from .pixel_counts import PixelCounts, fpr_column
+from .pixel_counts import PixelCounts
 from .score_metric import ScoredFrame, ScoreMetric
 
 

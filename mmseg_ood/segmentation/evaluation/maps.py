@@ -114,6 +114,13 @@ def load_map(path: str | os.PathLike, shape: tuple[int, int] | None = None) -> n
     return scores
 
 
+def save_prediction(path: str | os.PathLike, classes: np.ndarray) -> None:
+    """Write predicted classes ``(H, W)`` of any integer type as ``.npy``, which appears when it is complete."""
+    buffer = io.BytesIO()
+    np.save(buffer, classes)
+    _write_at_once(Path(path), buffer.getbuffer())
+
+
 class MapFolder:
     """The anomaly maps of one method on one benchmark: ``NAME.SUFFIX`` for every frame.
 

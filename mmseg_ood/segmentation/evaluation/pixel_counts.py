@@ -12,16 +12,6 @@ from mmseg_ood.core import ScoreHistogram
 IMAGE_FIGURES = ('AP', 'FPR95', 'AUROC')
 
 
-def fpr_column(figure: str, fpr_rule: str) -> str:
-    """Name of a figure's column: figures by different rules never share one.
-
-    Example:
-        >>> fpr_column('FPR95', 'first'), fpr_column('FPR95', 'nearest'), fpr_column('AP', 'nearest')
-        ('FPR95', 'FPR95_nearest', 'AP')
-    """
-    return f'{figure}_{fpr_rule}' if 'FPR' in figure and fpr_rule != 'first' else figure
-
-
 class FrameFigures(NamedTuple):
     """Figures of one frame, as fractions; NaN where the frame does not define one."""
     image: str

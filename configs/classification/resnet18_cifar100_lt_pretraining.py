@@ -1,0 +1,18 @@
+# ResNet-18 on CIFAR-100-LT, cross-entropy from scratch.
+_base_ = [
+    '../_base_/classification/cifar100_lt.py',
+    '../_base_/classification/pretraining.py',
+    '../_base_/classification/runtime.py',
+]
+train_dataloader = dict(
+    _delete_=True,
+    batch_size=128,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='take_batch'),
+    dataset={{_base_.inliers}},
+)
+model = dict(
+    backbone=dict(type='CIFARResNet', depth=18),
+    losses=[dict(type='InlierCrossEntropyLoss')],
+)

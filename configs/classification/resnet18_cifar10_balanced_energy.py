@@ -1,0 +1,16 @@
+# ResNet-18 on CIFAR-10: balanced energy, the paper's settings.
+_base_ = ['./resnet18_cifar10_energy.py']
+prior = 'cifar10-300k'
+model = dict(losses=[
+    dict(type='InlierCrossEntropyLoss'),
+    dict(
+        type='BalancedEnergyLoss',
+        prior=prior,
+        m_in=-23.0,
+        m_out=-5.0,
+        alpha=10.0,
+        gamma_margin=0.05,
+        gamma_weight=0.05,
+        loss_weight=0.1,
+    ),
+])

@@ -1,0 +1,15 @@
+# ResNet-20 on long-tailed CIFAR-10 (JPEG copy): balanced energy.
+_base_ = ['./resnet20_cifar10_jpeg_lt_energy.py']
+model = dict(losses=[
+    dict(type='InlierCrossEntropyLoss'),
+    dict(
+        type='BalancedEnergyLoss',
+        prior='work_dirs/cifar10_jpeg_lt/prior_0.json',
+        m_in=-9.0,
+        m_out=-3.0,
+        alpha=5.0,
+        gamma_margin=0.75,
+        gamma_weight=0.75,
+        loss_weight=0.1,
+    ),
+])
