@@ -20,6 +20,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmseg_ood', 'mmseg_ood.*']),
+    package_data={'mmseg_ood.report': ['templates/*']},
     python_requires='>=3.10,<3.13',
     install_requires=[
         'torch>=2.0',
@@ -30,6 +31,8 @@ setup(
         'pycocotools>=2.0.7',
         'h5py',
         'filelock',
+        'jinja2',
+        'scipy',
         'prettytable',
         'rich',
     ],
@@ -41,6 +44,7 @@ setup(
             'setuptools<82', 'ftfy', 'regex',
         ],
         'onedl': ['onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6', 'onedl-mmsegmentation==1.4.2'],
-        'dev': ['pytest', 'ruff'],
+        # The browser tests also need a Chromium, such as Debian's package of that name.
+        'dev': ['pytest', 'ruff', 'playwright', 'axe-playwright-python'],
     },
 )

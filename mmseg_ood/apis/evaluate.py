@@ -16,12 +16,15 @@ from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, is_main_process
 
 from mmseg_ood.core import FPR_RULES
+from mmseg_ood.report import write_report
 from mmseg_ood.segmentation.evaluation import BENCHMARKS, GroundTruth, MapSource, Verdict, judge, resolve_benchmark
 from mmseg_ood.segmentation.evaluation.maps import save_map
 
 from .evaluated import BenchmarkFrames, EvaluatedMaps, EvaluatedNetwork
+from .gallery import draw_gallery
 from .output_folder import OutputFolder
-from .results import result_row, write_results, write_verdicts
+from .prior_copy import write_prior_copy
+from .results import result_row, write_classes, write_gallery, write_results, write_verdicts
 from .runtime import init_processes, load_config
 
 MAP_FORMATS = {'float16': '.hdf5', 'float32': '.npy', 'uint16': '.png'}
@@ -36,9 +39,12 @@ def evaluate(config: str | Path | Config | None = None, checkpoint: str | Path |
 
     Frames go through the config's ``benchmark_pipeline`` or, by default, through the network at their own
     resolution. ``num_inlier_classes`` in the config tells of a network with further channels behind them.
-    All files of all data sets are looked at before the first frame is computed. Every map is kept on disk, 4 bytes
-    a pixel and score, until the evaluation ends: the component metrics read it again at the threshold of the best
-    pixel F1, and a resumed evaluation need not compute it again.
+    All files of all data sets are looked at before the first frame is computed. Every map is kept on disk until the
+    evaluation ends, 4 bytes a pixel and score and 1 for the predicted class: the component metrics read it again at
+    the threshold of the best pixel F1, and a resumed evaluation need not compute it again.
+
+    The results are files in ``out``; ``index.html`` shows them all, see :func:`mmseg_ood.report.write_report`. If the
+    folder of the checkpoint holds the log of its training, so does the page.
 
     Args:
         config: Config file or a loaded config.
@@ -82,16 +88,27 @@ def evaluate(config: str | Path | Config | None = None, checkpoint: str | Path |
         evaluated.check_space(folder.unfinished)
         rows = evaluated.inlier_rows(folder.unfinished)
         verdicts: dict[str, dict[str, Verdict]] = {}
+        gallery: list[dict[str, Any]] = []
         for benchmark in found:
             source = evaluated.maps(benchmark, folder.unfinished)
             verdicts[benchmark.label], further = _judge(benchmark, source, fpr_rule, max_fpr)
             rows.extend(further)
+            if out is not None:
+                gallery.extend(draw_gallery(source, benchmark, verdicts[benchmark.label], folder.path))
             if save_maps:
                 _export_maps(source, benchmark, folder.path / 'anomaly_p', save_maps, verdicts[benchmark.label])
         results = {'results': rows, 'protocol': protocol, 'provenance': evaluated.provenance()}
         if out is not None and is_main_process():
             write_verdicts(verdicts, folder.path, fpr_rule, results['provenance']['command'])
+            if verdicts:
+                write_gallery(verdicts, gallery, folder.path)
+            if verdicts and evaluated.classes is not None:
+                write_classes(verdicts, evaluated.classes, folder.path)
+            if evaluated.prior is not None:
+                write_prior_copy(evaluated.prior, folder.path)
             write_results(results, folder.path)
+    if out is not None and is_main_process():
+        write_report(out, evaluated.work_dir())
     return results
 
 

@@ -16,12 +16,14 @@ from mmseg_ood.segmentation.evaluation import BENCHMARKS, NATIVE_PIPELINE, Groun
 from mmseg_ood.segmentation.evaluation.maps import MapFolder, find_map_folder
 from mmseg_ood.version import __version__
 
+from .inlier_classes import InlierClasses, find_inlier_classes
 from .inliers import evaluate_inliers
-from .map_sources import NetworkMaps, SavedMaps
+from .map_sources import NetworkMaps, SavedMaps, prediction_type
+from .prior_copy import find_prior
 from .runtime import build_dataloader, build_segmentor, checkpoint_sha256, provenance
 from .scorers import build_scorers
 
-_BYTES_PER_PIXEL = 4
+_BYTES_PER_SCORE = 4
 
 
 class BenchmarkFrames(NamedTuple):
@@ -42,6 +44,10 @@ class EvaluatedNetwork:
         checkpoint: Weights.
         scores: As on the command line.
         device: By default the GPU if there is one.
+
+    Attributes:
+        classes: What the network predicts.
+        prior: What it was trained with, see :func:`.prior_copy.find_prior`.
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, scores: Sequence[str], device: str | None) -> None:
@@ -67,6 +73,10 @@ class EvaluatedNetwork:
             for benchmark in benchmarks}
         self._benchmarks = benchmarks
         self._segmentor = build_segmentor(self._cfg, self._checkpoint, self._device)
+        declared = [scorer.num_classes for scorer in self._scorers.values() if scorer.num_classes]
+        self.classes: InlierClasses = find_inlier_classes(self._segmentor, self._cfg,
+                                                          min(declared, default=self._segmentor.num_classes))
+        self.prior = find_prior(self._cfg, self.classes.names)
 
     def describe(self) -> dict[str, Any]:
         """What the figures depend on, for the files of results and to recognise an interrupted evaluation."""
@@ -78,6 +88,11 @@ class EvaluatedNetwork:
     def provenance(self) -> dict[str, Any]:
         return provenance(self._cfg, self._checkpoint)
 
+    def work_dir(self) -> Path | None:
+        """The folder of the checkpoint, if the training left its log there."""
+        folder = Path(self._checkpoint).parent
+        return folder if any(folder.glob('*/vis_data/scalars.json')) else None
+
     def check_space(self, folder: Path) -> None:
         """Refuse to start what would fill the disk.
 
@@ -87,7 +102,8 @@ class EvaluatedNetwork:
         pixels = sum(len(benchmark.truth) * math.prod(benchmark.truth.size(0))
                      for benchmark in self._benchmarks)
         kept = sum(path.stat().st_size for path in folder.rglob('*.npy'))
-        needed = pixels * len(self._scorers) * _BYTES_PER_PIXEL - kept
+        bytes_per_pixel = len(self._scorers) * _BYTES_PER_SCORE + prediction_type(len(self.classes.names)).itemsize
+        needed = pixels * bytes_per_pixel - kept
         free = shutil.disk_usage(folder).free
         if needed > free:
             raise OSError(f'{folder}: the maps of all frames take {needed / 1e9:.1f} GB until the evaluation ends, '
@@ -107,7 +123,7 @@ class EvaluatedNetwork:
         """The maps of a benchmark's frames, kept in a folder."""
         loader = self._cfg.get('test_dataloader') or {}
         return NetworkMaps(self._segmentor, self._scorers, self._datasets[benchmark.label], benchmark.truth,
-                           folder / benchmark.label, loader.get('num_workers', 2))
+                           folder / benchmark.label, len(self.classes.names), loader.get('num_workers', 2))
 
 
 class EvaluatedMaps:
@@ -119,6 +135,8 @@ class EvaluatedMaps:
     Raises:
         ValueError: Folders of one name.
     """
+
+    classes = prior = None  # maps do not tell
 
     def __init__(self, folders: Sequence[str | Path]) -> None:
         self._folders = {Path(folder).resolve().name: Path(folder) for folder in folders}
@@ -147,6 +165,9 @@ class EvaluatedMaps:
 
     def provenance(self) -> dict[str, Any]:
         return provenance()
+
+    def work_dir(self) -> None:
+        """Maps were not trained."""
 
     def check_space(self, folder: Path) -> None:
         """Maps that are there take no more space."""

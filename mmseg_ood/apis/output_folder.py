@@ -9,7 +9,10 @@ from typing import Any
 
 from mmengine.dist import barrier, broadcast_object_list, is_main_process
 
-_RESULTS = ('results.json', 'results.csv', 'frames.csv', 'curves', 'anomaly_p')
+from .prior_copy import PRIOR_FILE, is_prior_copy
+
+_RESULTS = ('results.json', 'results.csv', 'frames.csv', 'classes.json', 'gallery.json', 'index.html', 'report',
+            'curves', 'gallery', 'anomaly_p')
 _FINGERPRINT = 'evaluation.json'
 
 
@@ -63,6 +66,8 @@ class OutputFolder:
         return (self.unfinished / _FINGERPRINT).is_file()
 
     def _delete(self) -> None:
+        if is_prior_copy(self.path / PRIOR_FILE):
+            (self.path / PRIOR_FILE).unlink()
         for path in (self.unfinished, *(self.path / name for name in _RESULTS)):
             if path.is_dir():
                 shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""Thresholds of anomaly scores: a number, or an operating point of an evaluation."""
+"""Thresholds of anomaly scores: a number, an operating point of an evaluation, or a quantile of inliers."""
 from __future__ import annotations
 
 import json
@@ -6,6 +6,10 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmseg_ood.core import ScoreHistogram
 
 from .runtime import checkpoint_sha256
 
@@ -66,6 +70,34 @@ def read_threshold(threshold: float | str | Path, score: str, benchmark: str | N
         raise ValueError(f'threshold {threshold} is a number; a benchmark and an operating point choose among those of '
                          f'a results.json')
     return Threshold(value, 'given as a number')
+
+
+def inlier_quantile(histogram: ScoreHistogram, quantile: float) -> float:
+    """The lowest threshold below which at least a share of the inliers stays.
+
+    Args:
+        histogram: Scores of inliers.
+        quantile: The share, in (0, 1).
+
+    Returns:
+        A float32: one of the scores, or the next number above the highest of them.
+
+    Raises:
+        ValueError: There is no inlier.
+
+    Example:
+        >>> histogram = ScoreHistogram()
+        >>> histogram.update(np.arange(100, dtype=np.float32), np.zeros(100, np.uint8))
+        >>> inlier_quantile(histogram, 0.95), inlier_quantile(histogram, 0.999)    # 5 reach the one, none the other
+        (95.0, 99.00000762939453)
+    """
+    curve = histogram.curve()
+    scores, reached = curve['threshold'], curve['fpr']
+    if not len(reached) or not np.isfinite(reached[-1]):
+        raise ValueError('no inlier pixel to take a quantile of')
+    # Shares of pixels lie further apart than 1e-12, rounding errors do not.
+    allowed = int(np.searchsorted(reached, 1 - quantile + 1e-12, side='right'))
+    return float(scores[allowed - 1] if allowed else np.nextafter(scores[0], np.float32('inf')))
 
 
 def _read_operating_point(path: Path, score: str, benchmark: str | None, point: str, checkpoint: str | Path,

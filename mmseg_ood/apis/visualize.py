@@ -1,154 +1,191 @@
-"""Anomaly maps of images as PNG and, at a threshold, what they detect."""
+"""Anomaly maps of images as pictures and of videos as videos and, at a threshold, what they detect."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import cv2
-import numpy as np
-import torch
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset, pseudo_collate
-from mmseg.registry import DATASETS
-from mmseg.utils import get_palette
 from rich.progress import track
 
-from mmseg_ood.core import AnomalyScorer, detect_components
-from mmseg_ood.segmentation.evaluation import NATIVE_PIPELINE
-from mmseg_ood.segmentation.visualization import Components, Panel, draw_panels
-
-from .frames import find_frames, frame_path, load_ground_truth, load_image
-from .runtime import build_segmentor, load_config, provenance
+from .anomaly_inferencer import AnomalyInferencer, tell_failures
+from .anomaly_result import LAYOUTS, AnomalyResult
+from .frames import Frame, Outcome, VideoFrames
+from .inputs import open_frames, split_pipeline
+from .picture_folder import PictureFolder
+from .runtime import load_config, provenance
 from .scorers import build_scorers
 from .thresholds import read_threshold
-
-SCALE_FRAMES = 8
-SCALE_QUANTILES = (0.01, 0.995)
+from .videos import CODECS, VideoFile, choose_codec
 
 
 def visualize(config: str | Path | Config, checkpoint: str | Path, source: str | Path, score: str = 'energy',
               out: str | Path = 'anomaly_maps', cfg_options: dict[str, Any] | None = None,
               device: str | None = None, *, threshold: float | str | Path | None = None,
               operating_point: str = 'best_F1', threshold_benchmark: str | None = None,
-              min_component: int = 50) -> list[Path]:
+              inliers: str | Path | None = None, quantile: float = 0.95, min_component: int = 50,
+              layout: str | None = None, score_range: Sequence[float] | None = None, codec: str | None = None,
+              force: bool = False) -> Outcome[Path]:
     """Draw image, prediction, anomaly map and, where there are any, ground truth and the mask at a threshold.
 
     All pictures of a call share one colour scale: the 1 % and 99.5 % quantiles of the scores of up to 8
-    frames spread over the input.
+    frames spread over the input, unless ``score_range`` gives another one. How many frames were done in a second is
+    printed.
 
     Args:
         config: Config file or a loaded config.
         checkpoint: Weights.
-        source: An image, a folder, a glob, or a benchmark ``NAME[=ROOT]``, which brings its ground truth.
+        source: An image, a folder of images, a video, a glob, or a benchmark ``NAME[=ROOT]``, which brings its ground
+            truth. Files that cannot be read are listed at the end; the others are done.
         score: What :meth:`mmseg_ood.core.AnomalyScorer.parse` reads: ``energy``, ``energy:temperature=2``, ...
-        out: Folder of the pictures, ``NAME.png``, and of ``visualize.json`` (how they were made). With a threshold
-            also of the masks, ``NAME_mask.png`` (255 anomaly, 0 not), and in the json of every
-            :class:`mmseg_ood.core.Detection`.
+        out: Folder of the pictures, ``NAME.png``, the videos, ``NAME.mp4`` (without sound), and of
+            ``visualize.json`` (how they were made). With a threshold also of the masks of pictures, ``NAME_mask.png``
+            (255 anomaly, 0 not), and in the json of every :class:`mmseg_ood.core.Detection`; those of a video are in
+            ``NAME_detections.jsonl``, a line a frame.
         cfg_options: Overrides as dotted keys.
         device: By default the GPU if there is one.
         threshold: The lowest score of an anomaly: a number, or the ``results.json`` of
             :func:`mmseg_ood.apis.evaluate`, see :func:`mmseg_ood.apis.thresholds.read_threshold`.
         operating_point: Which threshold of the file.
         threshold_benchmark: On which benchmark of the file it was measured.
+        inliers: In the place of a threshold: frames without anomalies, to choose it by, see
+            :meth:`AnomalyInferencer.fit_threshold`.
+        quantile: Share of their pixels that must stay below the threshold.
         min_component: Pixels of the smallest component of the mask that gets a box.
+        layout: See :meth:`AnomalyResult.draw`; by default ``panels`` for images, ``side-by-side`` for videos.
+        score_range: Scores at the two ends of the colours.
+        codec: Of videos, see :func:`mmseg_ood.apis.videos.choose_codec`.
+        force: Replace what an earlier call wrote to ``out``; inputs are never replaced.
 
     Returns:
-        The pictures.
+        The pictures and videos; ``failures`` are the files that could not be read.
 
     Raises:
+        FileExistsError: ``out`` holds results already.
         FileNotFoundError: No image under ``source``, or no such threshold file.
-        ValueError: A file that is not an image, ground truth that does not fit, scores that are not finite, a
-            threshold file that does not fit, or see :func:`mmseg_ood.apis.evaluate`.
-        OSError: A picture cannot be written.
+        ValueError: Nothing of the input can be read, ground truth that does not fit, scores that are not finite, a
+            threshold file that does not fit, a codec that is missing, or see :func:`mmseg_ood.apis.evaluate`.
+        OSError: A picture or video cannot be written.
     """
     source, out = str(source), Path(out)
+    if layout not in (None, *LAYOUTS):
+        raise ValueError(f'unknown layout {layout!r}, expected one of {", ".join(LAYOUTS)}')
+    if threshold is not None and inliers is not None:
+        raise ValueError('a threshold is given or chosen by inliers, not both')
     cfg = load_config(config, cfg_options)
-    (name, scorer), = build_scorers(cfg, [score], checkpoint).items()
+    name, = build_scorers(cfg, [score], checkpoint)
     chosen = None
     if threshold is not None:
         chosen = read_threshold(threshold, name, threshold_benchmark, operating_point, checkpoint=checkpoint,
                                 source=source)
-        print(f'threshold {chosen.value}, {chosen.description}')
-    frames = find_frames(source, cfg.get('benchmark_pipeline', NATIVE_PIPELINE))
-    segmentor = build_segmentor(cfg, checkpoint, device)
-    palette = _palette(segmentor, cfg)
-    score_range = _score_range(segmentor, scorer, frames)
-    out.mkdir(parents=True, exist_ok=True)
-    pictures = _picture_paths(out, [frame_path(frames, index) for index in range(len(frames))], chosen is not None)
-    detected = {}
-    for index, picture in enumerate(track(pictures, 'anomaly maps')):
-        panel = _panel(segmentor, scorer, frames, index)
-        if chosen is not None:
-            mask, detections = detect_components(panel.score, chosen.value, min_component)
-            panel = panel._replace(components=Components(mask, [(*box[:4], box.score) for box in detections]))
-            _write(_mask_path(picture), mask * np.uint8(255))
-            detected[picture.name] = {'mask': _mask_path(picture).name, 'boxes': [box._asdict() for box in detections]}
-        _write(picture, draw_panels(panel, palette, score_range, name, title=frame_path(frames, index).name,
-                                    threshold=chosen.value if chosen else None)[..., ::-1])
-    at_threshold = {} if chosen is None else {
-        'threshold': chosen.value, 'threshold_from': chosen.description, 'min_component': min_component,
-        'detections': detected}
-    (out / 'visualize.json').write_text(json.dumps({
-        'source': source, 'score': name, 'scorer': scorer.describe(), 'score_range': score_range,
-        'files': [path.name for path in pictures], **at_threshold,
-        'provenance': provenance(cfg, checkpoint)}, indent=2), encoding='utf-8')
-    return pictures
+    frames = open_frames(source, split_pipeline(cfg)[0], out)
+    folder = PictureFolder(out, frames, chosen is not None or inliers is not None, force)
+    codec = _choose_codec(codec) if any(isinstance(part, VideoFrames) for part in frames.sources) else None
+    inferencer = AnomalyInferencer(cfg, checkpoint, device, score, chosen, min_component=min_component,
+                                   score_range=score_range)
+    if inliers is not None:
+        inferencer.fit_threshold(inliers, quantile)
+    if inferencer.threshold is not None:
+        print(f'threshold {inferencer.threshold.value}, {inferencer.threshold.description}')
+    if score_range is None:
+        inferencer.fit_score_range(frames)
+    folder.clear()
+    drawn = _Drawn(Outcome(), {}, {}, [])
+    for part in frames.sources:
+        if isinstance(part, VideoFrames):
+            _draw_video(inferencer, part, out, layout or 'side-by-side', codec, drawn)
+        else:
+            _draw_images(inferencer, part, out, layout or 'panels', drawn)
+    tell_failures(drawn.files)
+    _tell_speed(drawn.speeds)
+    folder.describe({'source': source, **_description(inferencer, drawn), 'provenance': provenance(cfg, checkpoint)})
+    return drawn.files
 
 
-def _panel(segmentor: torch.nn.Module, scorer: AnomalyScorer, frames: BaseDataset, index: int) -> Panel:
-    image = load_image(frames, index)
-    with torch.inference_mode():
-        sample, = segmentor.test_step(pseudo_collate([frames[index]]))
-        logits = sample.seg_logits.data
-        score = scorer(logits[None])[0].float()
-    bad = int((~torch.isfinite(score)).sum())
-    if bad:
-        raise ValueError(f'{frame_path(frames, index)}: {bad} of {score.numel()} scores are not finite')
-    return Panel(image, logits[:scorer.num_classes].argmax(0).cpu().numpy(), score.cpu().numpy(),
-                 load_ground_truth(frames, index))
+class _Drawn(NamedTuple):
+    """What was drawn so far."""
+    files: Outcome[Path]
+    detected: dict[str, dict[str, Any]]
+    videos: dict[str, dict[str, Any]]
+    speeds: list[_Timed]
 
 
-def _score_range(segmentor: torch.nn.Module, scorer: AnomalyScorer, frames: BaseDataset) -> tuple[float, float]:
-    sample = np.linspace(0, len(frames) - 1, min(SCALE_FRAMES, len(frames))).astype(int).tolist()
-    scores = [_panel(segmentor, scorer, frames, index).score.ravel() for index in sample]
-    low, high = np.quantile(np.concatenate(scores), SCALE_QUANTILES)
-    return float(low), float(max(high, low + 1e-6))
+class _Timed:
+    """Hands results on; counts them and the seconds that they, and all that is done with them, take."""
+
+    def __init__(self, results: Iterator[AnomalyResult]) -> None:
+        self._results = results
+        self.num_frames, self.inference, self.total = 0, 0.0, 0.0
+
+    def __iter__(self) -> Iterator[AnomalyResult]:
+        start = asked = time.perf_counter()
+        for result in self._results:
+            self.num_frames += 1
+            self.inference += time.perf_counter() - asked
+            yield result
+            asked = time.perf_counter()
+            self.total = asked - start
 
 
-def _palette(segmentor: torch.nn.Module, cfg: Config) -> np.ndarray:
-    """Colours ``(C, 3)`` of the classes from the checkpoint, the config's data set or Cityscapes."""
-    num_classes = cfg.get('num_inlier_classes') or segmentor.num_classes
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    declared = getattr(DATASETS.get(str(dataset.get('type'))), 'METAINFO', {})
-    for palette in ((segmentor.dataset_meta or {}).get('palette'), declared.get('palette'), get_palette('cityscapes')):
-        if palette is not None and len(palette) == num_classes:
-            return np.asarray(palette)
-    # Any distinct colours serve where nobody knows the classes.
-    return np.random.default_rng(0).integers(40, 256, (num_classes, 3))
+def _draw_images(inferencer: AnomalyInferencer, images: Sequence[Frame], out: Path, layout: str,
+                 drawn: _Drawn) -> None:
+    timed = _Timed(inferencer.infer(images, failures=drawn.files.failures))
+    drawn.speeds.append(timed)
+    for result in track(timed, 'anomaly maps', total=len(images)):
+        picture, *mask = result.save(out, force=True, layout=layout)
+        drawn.files.append(picture)
+        if mask:
+            drawn.detected[picture.name] = {'mask': mask[0].name, 'boxes': _boxes(result)}
 
 
-def _picture_paths(out: Path, frame_paths: Sequence[Path], with_masks: bool) -> list[Path]:
-    """``out/NAME.png``, numbered where a picture or its mask would be another one's file or that of a frame."""
-    taken, pictures = {path.resolve() for path in frame_paths}, []
-    for path in frame_paths:
-        picture, number = out / f'{path.stem}.png', 2
-        while not taken.isdisjoint(files := _files(picture, with_masks)):
-            picture, number = out / f'{path.stem}_{number}.png', number + 1
-        taken |= files
-        pictures.append(picture)
-    return pictures
+def _draw_video(inferencer: AnomalyInferencer, video: VideoFrames, out: Path, layout: str, codec: str,
+                drawn: _Drawn) -> None:
+    timed = _Timed(inferencer.infer(video, failures=drawn.files.failures))
+    drawn.speeds.append(timed)
+    written, lines = out / f'{video.name}.mp4', out / f'{video.name}_detections.jsonl'
+    with VideoFile(written, codec, video.frames_per_second) as file:
+        for result in track(timed, video.name, total=video.count):
+            if result.detections is not None:
+                with lines.open('a' if file.num_frames else 'w', encoding='utf-8') as detections:
+                    print(json.dumps({'frame': file.num_frames, 'boxes': _boxes(result)}), file=detections)
+            file.write(result.draw(layout))
+    if file.num_frames:
+        drawn.files.append(written)
+        drawn.videos[written.name] = {'codec': codec, 'frames_per_second': video.frames_per_second,
+                                      'frames': file.num_frames}
+        if lines.exists():
+            drawn.detected[written.name] = {'file': lines.name}
 
 
-def _files(picture: Path, with_mask: bool) -> set[Path]:
-    return {path.resolve() for path in (picture, *([_mask_path(picture)] if with_mask else []))}
+def _boxes(result: AnomalyResult) -> list[dict[str, Any]]:
+    return [found._asdict() for found in result.detections]
 
 
-def _mask_path(picture: Path) -> Path:
-    return picture.with_name(f'{picture.stem}_mask.png')
+def _description(inferencer: AnomalyInferencer, drawn: _Drawn) -> dict[str, Any]:
+    description = {
+        'score': inferencer.score_name, 'scorer': inferencer.scorer.describe(),
+        'score_range': inferencer.score_range[:2], 'score_range_from': inferencer.score_range.description,
+        'files': [path.name for path in drawn.files],
+        'failures': [failure._asdict() for failure in drawn.files.failures]}
+    if drawn.videos:
+        description['videos'] = drawn.videos
+    if inferencer.threshold is not None:
+        description.update(threshold=inferencer.threshold.value, threshold_from=inferencer.threshold.description,
+                           min_component=inferencer.min_component, detections=drawn.detected)
+    return description
 
 
-def _write(path: Path, image: np.ndarray) -> None:
-    if not cv2.imwrite(str(path), image):
-        raise OSError(f'{path} cannot be written')
+def _choose_codec(codec: str | None) -> str:
+    chosen = choose_codec(codec)
+    fallback = '' if codec or chosen == 'avc1' else '; this OpenCV cannot write H.264, and browsers may not play this'
+    print(f'codec of videos: {chosen} ({CODECS.get(chosen, "not named here")}){fallback}')
+    return chosen
+
+
+def _tell_speed(speeds: Sequence[_Timed]) -> None:
+    num_frames, total = sum(timed.num_frames for timed in speeds), sum(timed.total for timed in speeds)
+    inference = sum(timed.inference for timed in speeds)
+    print(f'{num_frames} frames in {total:.1f} s: {num_frames / total:.2f} frames per second '
+          f'({num_frames / inference:.2f} without drawing and writing)')

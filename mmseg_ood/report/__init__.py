@@ -1,4 +1,6 @@
-"""Plots of what was measured; stands on core alone."""
+"""Plots of what was measured and the pages that show them; stands on core alone."""
+from .comparison import write_comparison
+from .page import write_report
 from .plots import (
     Curve,
     Histogram,
@@ -11,4 +13,4 @@ from .plots import (
 )
 
 __all__ = ['Curve', 'Histogram', 'histogram_figure', 'plot_histogram', 'plot_precision_recall', 'plot_roc',
-           'precision_recall_figure', 'roc_figure']
+           'precision_recall_figure', 'roc_figure', 'write_comparison', 'write_report']

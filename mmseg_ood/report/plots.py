@@ -19,27 +19,30 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from mmseg_ood.version import __version__
+from .figures import (
+    DASHED,
+    GUIDE,
+    INLIER_COLOR,
+    LINE_STYLES,
+    MARKERS,
+    OUTLIER_COLOR,
+    add_legends,
+    blank_axes,
+    blank_figure,
+    literal,
+    styled,
+    write_png,
+)
 
-# Okabe and Ito's palette, which the colour-blind tell apart, without its yellow: too light for a line on white.
-_COLORS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9', '#000000')
-_INLIER_COLOR, _OUTLIER_COLOR = _COLORS[:2]
-_LINE_STYLES = ('-', '--', '-.', ':')
-_DASHED = (0, (4, 3))
-_MARKERS = 'osD^vP*X'
-_GUIDE = dict(color='0.45', linewidth=1.0, zorder=1.9)  # behind the curves
-
-_DPI = 200
 _TARGET_TPR = 0.95
 _SMALLEST_FPR = 1e-5  # below, a curve rests on a handful of pixels
 
@@ -71,28 +74,30 @@ class Histogram(NamedTuple):
     edges: np.ndarray
     """``(B + 1,)`` ascending."""
     inlier: np.ndarray
-    """``(B,)`` number of inlier pixels."""
+    """``(B,)`` number of inliers."""
     outlier: np.ndarray
-    """``(B,)`` number of outlier pixels."""
+    """``(B,)`` number of outliers."""
+    counted: str = 'pixels'
+    """What an inlier or outlier is."""
 
 
 def plot_precision_recall(curves: Sequence[Curve], title: str, path: str | os.PathLike) -> None:
     """Write :func:`precision_recall_figure` as PNG."""
-    _write(precision_recall_figure(curves, title), title, path)
+    write_png(precision_recall_figure(curves, title), title, path)
 
 
 def plot_roc(curves: Sequence[Curve], title: str, path: str | os.PathLike) -> None:
     """Write :func:`roc_figure` as PNG."""
-    _write(roc_figure(curves, title), title, path)
+    write_png(roc_figure(curves, title), title, path)
 
 
 def plot_histogram(histogram: Histogram, title: str, path: str | os.PathLike,
                    thresholds: Mapping[str, float] = {}) -> None:
     """Write :func:`histogram_figure` as PNG."""
-    _write(histogram_figure(histogram, title, thresholds), title, path)
+    write_png(histogram_figure(histogram, title, thresholds), title, path)
 
 
-def precision_recall_figure(curves: Sequence[Curve], title: str) -> Figure:
+def precision_recall_figure(curves: Sequence[Curve], title: str, size: tuple[float, float] = (6.4, 4.2)) -> Figure:
     """Precision over recall of several scores on one benchmark.
 
     The curve holds its precision back to the recall of the threshold before: the area under what is drawn is
@@ -102,24 +107,25 @@ def precision_recall_figure(curves: Sequence[Curve], title: str) -> Figure:
     Args:
         curves: At least one.
         title: Line above the axes.
+        size: Width and height without the legend, in inches.
 
     Raises:
         ValueError: No curve, or arrays that do not fit together; names the curve.
     """
     _check_curves(curves)
-    figure = _figure(6.4, 4.2, title, _legend_rows(curves))
-    axes, = _axes(figure, 1, 1)
-    for curve, style in _styled(curves):
+    figure = blank_figure(*size, title, _legend_rows(curves))
+    axes, = blank_axes(figure, 1, 1)
+    for curve, style in styled(curves):
         axes.plot(_from(0.0, curve.tpr), _from(curve.precision[0], curve.precision), drawstyle='steps-pre',
-                  label=f'{curve.name}: AP {_percent(curve.ap)}', **style)
+                  label=literal(f'{curve.name}: AP {percent_text(curve.ap)}'), **style)
     chance = next((curve.precision[-1] for curve in curves if curve.tpr[-1] == curve.fpr[-1] == 1), None)
     if chance is not None:
-        axes.axhline(chance, linestyle=_DASHED, label=f'chance: AP {_percent(chance)}', **_GUIDE)
+        axes.axhline(chance, linestyle=DASHED, label=f'chance: AP {percent_text(chance)}', **GUIDE)
     _draw_points(axes, curves, 'tpr', 'precision')
     _percent_axis(axes, 'x', 'recall (%)')
     _percent_axis(axes, 'y', 'precision (%)')
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
-    _legends(figure, axes, len(curves), _point_handles(curves))
+    add_legends(figure, axes, len(curves), _point_handles(curves))
     return figure
 
 
@@ -137,26 +143,31 @@ def roc_figure(curves: Sequence[Curve], title: str) -> Figure:
         ValueError: No curve, or arrays that do not fit together; names the curve.
     """
     _check_curves(curves)
-    figure = _figure(7.2, 3.4, title, _legend_rows(curves))
-    linear, logarithmic = _axes(figure, 1, 2, sharey=True)
-    for axes, curve_on in ((linear, _roc), (logarithmic, _roc_on_logarithmic_axis)):
-        for curve, style in _styled(curves):
-            axes.plot(*curve_on(curve.fpr, curve.tpr), **style,
-                      label=f'{curve.name}: AUROC {_percent(curve.auroc)}, FPR95 {_percent(curve.fpr95)}')
-        axes.axhline(_TARGET_TPR, linestyle=':', label='TPR 95 %', **_GUIDE)
-        axes.plot(*curve_on(np.ones(1), np.ones(1)), linestyle=_DASHED, label='chance: AUROC 50 %', **_GUIDE)
-        _draw_points(axes, curves, 'fpr', 'tpr')
-    _percent_axis(linear, 'x', 'false positive rate (%)')
-    _percent_axis(linear, 'y', 'true positive rate (%)')
-    linear.set(xlim=(-0.01, 1.02), ylim=(0, 1.025))
-    logarithmic.set(xscale='log', xlim=(_first_decade(curves), 1.1), xlabel='false positive rate (%), logarithmic')
-    logarithmic.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{100 * value:g}'))
+    figure = blank_figure(7.2, 3.4, title, _legend_rows(curves))
+    linear, logarithmic = blank_axes(figure, 1, 2, sharey=True)
+    for axes in (linear, logarithmic):
+        _draw_roc(axes, curves, axes is logarithmic,
+                  lambda curve: f'AUROC {percent_text(curve.auroc)}, FPR95 {percent_text(curve.fpr95)}')
+    logarithmic.set_ylabel(None)
     logarithmic.tick_params(labelleft=False)
-    _legends(figure, linear, len(curves), _point_handles(curves))
+    add_legends(figure, linear, len(curves), _point_handles(curves))
     return figure
 
 
-def histogram_figure(histogram: Histogram, title: str, thresholds: Mapping[str, float] = {}) -> Figure:
+def roc_panel_figure(curves: Sequence[Curve], title: str, logarithmic: bool,
+                     size: tuple[float, float] = (6.4, 4.2)) -> Figure:
+    """One half of :func:`roc_figure`; the legend gives AUROC on the linear axis, FPR95 on the logarithmic one."""
+    _check_curves(curves)
+    figure = blank_figure(*size, title, _legend_rows(curves))
+    axes, = blank_axes(figure, 1, 1)
+    _draw_roc(axes, curves, logarithmic, lambda curve: f'FPR95 {percent_text(curve.fpr95)}' if logarithmic
+              else f'AUROC {percent_text(curve.auroc)}')
+    add_legends(figure, axes, len(curves), _point_handles(curves))
+    return figure
+
+
+def histogram_figure(histogram: Histogram, title: str, thresholds: Mapping[str, float] = {},
+                     size: tuple[float, float] = (6.4, 4.4)) -> Figure:
     """Densities of inlier and outlier scores, linear above and logarithmic below.
 
     Each of the two is normalised to its own total: the area under each is 1, however rare the outliers are.
@@ -165,67 +176,35 @@ def histogram_figure(histogram: Histogram, title: str, thresholds: Mapping[str, 
         histogram: Counts; the empty bins at both ends are not shown.
         title: Line above the axes.
         thresholds: Scores of operating points by name, drawn as lines.
+        size: Width and height without the legend, in inches.
 
     Raises:
         ValueError: The arrays do not fit together or count nothing; names the score.
     """
     _check_histogram(histogram)
     edges = np.asarray(histogram.edges, dtype=np.float64)
-    figure = _figure(6.4, 4.4, title, max(2, len(thresholds)))
-    linear, logarithmic = _axes(figure, 2, 1, sharex=True)
+    figure = blank_figure(*size, title, max(2, len(thresholds)))
+    linear, logarithmic = blank_axes(figure, 2, 1, sharex=True)
     densities = []
-    for kind, counts, color in (('inlier', histogram.inlier, _INLIER_COLOR),
-                                ('outlier', histogram.outlier, _OUTLIER_COLOR)):
+    for kind, counts, color in (('inlier', histogram.inlier, INLIER_COLOR),
+                                ('outlier', histogram.outlier, OUTLIER_COLOR)):
         total = np.sum(counts)
         densities.append(counts / max(total, 1) / np.diff(edges))
         for axes in (linear, logarithmic):
             axes.stairs(densities[-1], edges, fill=True, facecolor=color, alpha=0.3)
             axes.stairs(densities[-1], edges, color=color, linewidth=1.2,
-                        label=f'{kind}: {total:,.0f} pixels'.replace(',', '\N{NARROW NO-BREAK SPACE}'))
+                        label=f'{kind}: {total:,.0f} {histogram.counted}'.replace(',', '\N{NARROW NO-BREAK SPACE}'))
     for index, (name, threshold) in enumerate(thresholds.items()):
         for axes in (linear, logarithmic):
-            axes.axvline(threshold, color='black', linewidth=1.1, linestyle=_LINE_STYLES[index % len(_LINE_STYLES)],
-                         label=f'{name}: {_score(threshold)}')
+            axes.axvline(threshold, color='black', linewidth=1.1, linestyle=LINE_STYLES[index % len(LINE_STYLES)],
+                         label=literal(f'{name}: {_score(threshold)}'))
     densities = np.concatenate(densities)
     linear.set(ylabel='density', ylim=(0, 1.06 * densities.max()))
     logarithmic.set(yscale='log', ylim=(densities[densities > 0].min() / 2, 2 * densities.max()),
                     ylabel='density, logarithmic', xlim=_shown_scores(histogram, thresholds),
-                    xlabel=f'{histogram.name} (higher = more anomalous)')
-    _legends(figure, linear, 2)
+                    xlabel=f'{literal(histogram.name)} (higher = more anomalous)')
+    add_legends(figure, linear, 2)
     return figure
-
-
-def _figure(width: float, height: float, title: str, legend_rows: int) -> Figure:
-    """An empty figure, in inches; the legend below does not take from the height of the axes."""
-    figure = Figure(figsize=(width, height + 0.21 * legend_rows), dpi=_DPI, layout='constrained')
-    figure.get_layout_engine().set(w_pad=0.1)
-    FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=11)
-    return figure
-
-
-def _legends(figure: Figure, axes: Axes, count: int, further: Sequence[Line2D] = ()) -> None:
-    """Below the axes: the first ``count`` entries on the left, the others on the right."""
-    handles = [*axes.get_legend_handles_labels()[0], *further]
-    left, right = handles[:count], handles[count:]
-    for side, entries in (('left', left), ('right', right)):
-        # Both columns begin at one height.
-        blank = [Line2D([], [], linestyle='none', label=' ')] * (max(len(left), len(right)) - len(entries))
-        figure.legend(handles=[*entries, *blank], loc=f'outside lower {side}', frameon=False)
-
-
-def _axes(figure: Figure, rows: int, columns: int, **shared: bool) -> np.ndarray:
-    """Axes with a light grid and no frame, ``(rows * columns,)``."""
-    grid = figure.subplots(rows, columns, squeeze=False, **shared).ravel()
-    for axes in grid:
-        axes.grid(color='0.9', linewidth=0.7)
-        axes.set_axisbelow(True)
-        axes.spines[['top', 'right']].set_visible(False)
-    return grid
-
-
-def _write(figure: Figure, title: str, path: str | os.PathLike) -> None:
-    figure.savefig(path, format='png', metadata={'Software': f'mmseg-ood {__version__}', 'Title': title})
 
 
 def _check_curves(curves: Sequence[Curve]) -> None:
@@ -239,7 +218,7 @@ def _check_curves(curves: Sequence[Curve]) -> None:
 
 
 def _check_histogram(histogram: Histogram) -> None:
-    edges, inlier, outlier = (np.asarray(values) for values in histogram[1:])
+    edges, inlier, outlier = (np.asarray(values) for values in histogram[1:4])
     if not len(edges) - 1 == len(inlier) == len(outlier):
         raise ValueError(f'histogram of {histogram.name}: {len(edges)} edges need {len(edges) - 1} counts of inliers '
                          f'and of outliers, found {len(inlier)} and {len(outlier)}')
@@ -249,17 +228,27 @@ def _check_histogram(histogram: Histogram) -> None:
         raise ValueError(f'histogram of {histogram.name}: it counts nothing')
 
 
-def _styled(curves: Sequence[Curve]) -> Iterator[tuple[Curve, dict]]:
-    """Every curve with its look: seven colours, then the same ones in the next line style."""
-    for index, curve in enumerate(curves):
-        line_style = _LINE_STYLES[index // len(_COLORS) % len(_LINE_STYLES)]
-        yield curve, dict(color=_COLORS[index % len(_COLORS)], linestyle=line_style, linewidth=1.6)
+def _draw_roc(axes: Axes, curves: Sequence[Curve], logarithmic: bool, figures: Callable[[Curve], str]) -> None:
+    curve_on = _roc_on_logarithmic_axis if logarithmic else _roc
+    for curve, style in styled(curves):
+        axes.plot(*curve_on(curve.fpr, curve.tpr), label=literal(f'{curve.name}: {figures(curve)}'), **style)
+    axes.axhline(_TARGET_TPR, linestyle=':', label='TPR 95 %', **GUIDE)
+    axes.plot(*curve_on(np.ones(1), np.ones(1)), linestyle=DASHED, label='chance: AUROC 50 %', **GUIDE)
+    _draw_points(axes, curves, 'fpr', 'tpr')
+    _percent_axis(axes, 'y', 'true positive rate (%)')
+    if logarithmic:
+        axes.set(xscale='log', xlim=(_first_decade(curves), 1.1), xlabel='false positive rate (%), logarithmic')
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{100 * value:g}'))
+    else:
+        _percent_axis(axes, 'x', 'false positive rate (%)')
+        axes.set(xlim=(-0.01, 1.02))
+    axes.set(ylim=(0, 1.025))
 
 
 def _point_markers(curves: Sequence[Curve]) -> dict[str, str]:
     """The marker of every operating point that a curve has."""
     names = dict.fromkeys(name for curve in curves for name in curve.points)
-    return {name: _MARKERS[index % len(_MARKERS)] for index, name in enumerate(names)}
+    return {name: MARKERS[index % len(MARKERS)] for index, name in enumerate(names)}
 
 
 def _look(marker: str, color: str) -> dict:
@@ -268,7 +257,7 @@ def _look(marker: str, color: str) -> dict:
 
 
 def _draw_points(axes: Axes, curves: Sequence[Curve], x: str, y: str) -> None:
-    for curve, style in _styled(curves):
+    for curve, style in styled(curves):
         for name, marker in _point_markers(curves).items():
             if name in curve.points:
                 point = dict(zip(('tpr', 'fpr', 'precision'), curve.points[name], strict=True))
@@ -280,7 +269,8 @@ def _legend_rows(curves: Sequence[Curve]) -> int:
 
 
 def _point_handles(curves: Sequence[Curve]) -> list[Line2D]:
-    return [Line2D([], [], label=name, **_look(marker, '0.45')) for name, marker in _point_markers(curves).items()]
+    return [Line2D([], [], label=literal(name), **_look(marker, '0.45'))
+            for name, marker in _point_markers(curves).items()]
 
 
 def _from(start: float, values: np.ndarray) -> np.ndarray:
@@ -301,11 +291,11 @@ def _roc_on_logarithmic_axis(fpr: np.ndarray, tpr: np.ndarray) -> tuple[np.ndarr
     return np.insert(fpr, places, between), np.insert(tpr, places, np.interp(between, fpr, tpr))
 
 
-def _percent(fraction: float) -> str:
+def percent_text(fraction: float) -> str:
     """A figure of the legend.
 
     Example:
-        >>> _percent(0.4156), _percent(float('nan'))
+        >>> percent_text(0.4156), percent_text(float('nan'))
         ('41.6 %', 'undefined')
     """
     return 'undefined' if math.isnan(fraction) else f'{100 * fraction:.1f} %'

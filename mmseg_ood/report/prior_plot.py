@@ -16,13 +16,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .plots import _COLORS, _DASHED, _GUIDE, _axes, _figure, _write
+from .figures import COLORS, DASHED, GUIDE, blank_axes, blank_figure, literal, write_png
 
 
 def plot_prior(prior: Sequence[float], classes: Sequence[str], title: str, path: str | os.PathLike,
                palette: Sequence[Sequence[int]] | None = None) -> None:
     """Write :func:`prior_figure` as PNG."""
-    _write(prior_figure(prior, classes, title, palette), title, path)
+    write_png(prior_figure(prior, classes, title, palette), title, path)
 
 
 def prior_figure(prior: Sequence[float], classes: Sequence[str], title: str,
@@ -53,18 +53,18 @@ def prior_figure(prior: Sequence[float], classes: Sequence[str], title: str,
     if not len(prior) or len(set(lengths.values())) > 1:
         raise ValueError('prior chart: expected one entry for each class, found '
                          + ', '.join(f'{name} {length}' for name, length in lengths.items()))
-    colors = _COLORS[0] if palette is None else np.asarray(palette) / 255
+    colors = COLORS[0] if palette is None else np.asarray(palette) / 255
     percent = 100 * np.asarray(prior, dtype=np.float64)
-    figure = _figure(max(4.4, 1.2 + 0.32 * len(prior)), 3.6, title, 0)
-    axes, = _axes(figure, 1, 1)
+    figure = blank_figure(max(4.4, 1.2 + 0.32 * len(prior)), 3.6, title, 0)
+    axes, = blank_axes(figure, 1, 1)
     axes.grid(visible=False, axis='x')
     bars = axes.bar(range(len(prior)), percent, color=colors, edgecolor='0.25', linewidth=0.6)
     axes.bar_label(bars, [_share(value) for value in percent], fontsize=8, padding=2,
                    bbox=dict(facecolor='white', edgecolor='none', pad=0.5))
-    axes.axhline(100 / len(prior), linestyle=_DASHED, **_GUIDE)
+    axes.axhline(100 / len(prior), linestyle=DASHED, **GUIDE)
     axes.annotate('uniform', (1, 100 / len(prior)), xycoords=('axes fraction', 'data'), xytext=(3, 0), va='center',
                   textcoords='offset points', fontsize=8, color='0.45')
-    axes.set_xticks(range(len(prior)), classes, rotation=45, ha='right', rotation_mode='anchor')
+    axes.set_xticks(range(len(prior)), map(literal, classes), rotation=45, ha='right', rotation_mode='anchor')
     axes.set(xlim=(-0.7, len(prior) - 0.3), ylim=(0, 1.1 * percent.max()), ylabel='share of outlier pixels (%)')
     return figure
 

@@ -24,7 +24,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .plots import _MARKERS, _axes, _figure, _legends, _styled, _write
+from .figures import MARKERS, add_legends, blank_axes, blank_figure, literal, styled, write_png
 
 _METRICS = {'AP': 'AP (%), higher is better', 'FPR95': 'FPR95 (%), lower is better'}
 # Of the gap between evenly spaced values; closer ones would touch on the axis.
@@ -56,7 +56,7 @@ class _Row(NamedTuple):
 
 def plot_sweep(runs: Sequence[SweptRun], title: str, path: str | os.PathLike) -> None:
     """Write :func:`sweep_figure` as PNG."""
-    _write(sweep_figure(runs, title), title, path)
+    write_png(sweep_figure(runs, title), title, path)
 
 
 def sweep_figure(runs: Sequence[SweptRun], title: str) -> Figure:
@@ -85,15 +85,15 @@ def sweep_figure(runs: Sequence[SweptRun], title: str) -> Figure:
     names = [line.name for line in rows[0].lines]
     seeds = len({run.seed for run in runs})
     spread = f'mean ± standard deviation over {seeds} seeds' if seeds > 1 else 'one seed'
-    figure = _figure(7.2, 0.6 + 2.6 * len(rows), f'{title}\n{spread}', math.ceil(len(names) / 2))
-    panels = _axes(figure, len(rows), len(_METRICS)).reshape(len(rows), len(_METRICS))
+    figure = blank_figure(7.2, 0.6 + 2.6 * len(rows), f'{title}\n{spread}', math.ceil(len(names) / 2))
+    panels = blank_axes(figure, len(rows), len(_METRICS)).reshape(len(rows), len(_METRICS))
     for row, pair in zip(rows, panels, strict=True):
         values = _ascending(_distinct(run.values[row.key] for run in runs))
         for axes, (metric, label) in zip(pair, _METRICS.items(), strict=True):
             _draw_lines(axes, row, values, metric)
             axes.set_ylabel(label)
         pair[0].set_title(row.heading, loc='left', fontsize=9)
-    _legends(figure, panels[0, 0], math.ceil(len(names) / 2))
+    add_legends(figure, panels[0, 0], math.ceil(len(names) / 2))
     return figure
 
 
@@ -152,11 +152,11 @@ def _complete_settings(runs: Sequence[SweptRun], key: str) -> tuple[list[SweptRu
 
 def _draw_lines(axes: Axes, row: _Row, values: Sequence[Any], metric: str) -> None:
     positions, scale = _positions(values)
-    for index, (line, style) in enumerate(_styled(row.lines)):
+    for index, (line, style) in enumerate(styled(row.lines)):
         means, spreads = np.transpose([mean_and_spread(_figures(line, row.key, value, metric)) for value in values])
         beside = _BESIDE * (index - (len(row.lines) - 1) / 2)
-        axes.errorbar(positions + beside, means, yerr=spreads, label=line.name, marker=_MARKERS[index % len(_MARKERS)],
-                      markersize=4.5, capsize=2.5, elinewidth=1.0, **style)
+        axes.errorbar(positions + beside, means, yerr=spreads, label=literal(line.name),
+                      marker=MARKERS[index % len(MARKERS)], markersize=4.5, capsize=2.5, elinewidth=1.0, **style)
     axes.set(xlim=(-0.1, 1.1), xlabel=f'{row.key}{scale}')
     labels = [str(value) for value in values]
     crowded = max(map(len, labels)) > 8

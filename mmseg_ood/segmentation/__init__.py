@@ -14,7 +14,18 @@ from mmseg_ood import compat  # noqa: E402
 
 compat.install()
 
-from . import backbones, datasets, decode_heads, evaluation, hooks, losses, outliers, segmentors, transforms  # noqa: E402
+from . import (  # noqa: E402
+    backbones,
+    datasets,
+    decode_heads,
+    evaluation,
+    hooks,
+    losses,
+    outliers,
+    segmentors,
+    transforms,
+    visualization,
+)
 
 __all__ = ['backbones', 'datasets', 'decode_heads', 'evaluation', 'hooks', 'losses', 'outliers', 'segmentors',
-           'transforms']
+           'transforms', 'visualization']

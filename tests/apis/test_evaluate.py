@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import shutil
+import sys
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ from mmengine.config import Config
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from mmseg_ood.apis import evaluate, map_sources, results_table
+from mmseg_ood.apis.evaluated import EvaluatedNetwork
 from mmseg_ood.apis.results import write_results
 from mmseg_ood.core import ComponentAccumulator
 
@@ -45,6 +47,11 @@ def figures_of(results):
     return [{key: value for key, value in row.items() if key != 'seconds'} for row in results['results']]
 
 
+def files_in(folder):
+    """Content by path."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
 def strict_json(path):
     def refuse(name):
         raise AssertionError(f'{name} is not JSON')
@@ -55,6 +62,15 @@ def strict_json(path):
 def evaluated(world, tmp_path_factory):
     out = tmp_path_factory.mktemp('evaluated') / 'new' / 'folder'
     return evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy', 'max_logit'], out), out
+
+
+@pytest.fixture(scope='module', autouse=True)
+def pages(evaluated):
+    """Arguments of the pages that are not drawn: those of ``evaluated`` are enough, and each takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        arguments = []
+        patch.setattr(sys.modules[evaluate.__module__], 'write_report', lambda *given: arguments.append(given))
+        yield arguments
 
 
 def test_benchmark_figures_equal_scikit_learn(world, evaluated):
@@ -178,6 +194,100 @@ def test_curves_and_plots(evaluated):
     assert not (out / 'unfinished').exists()
 
 
+def predictions_of(world, num_classes=3):
+    """Predicted classes of the benchmark's frames, by hand."""
+    segmentor = world.segmentor()
+    return [world.logits(segmentor, path)[:num_classes].argmax(0).numpy()
+            for path in sorted((world.benchmark / 'images').iterdir())]
+
+
+def counts_at(world, threshold, predictions):
+    """Pixels of the benchmark by predicted class, on both sides of a threshold of the energy."""
+    counts = dict.fromkeys(('predicted', 'false_positives', 'missed', 'detected'), 0)
+    for (_, energy, label), prediction in zip(frames_of(world), predictions, strict=True):
+        above = energy >= np.float32(threshold)
+        masks = {'predicted': label == 0, 'false_positives': (label == 0) & above, 'missed': (label == 1) & ~above,
+                 'detected': (label == 1) & above}
+        for name, mask in masks.items():
+            counts[name] += np.bincount(prediction[mask], minlength=predictions[0].max() + 1)
+    return {name: count.tolist() for name, count in counts.items()}
+
+
+def test_predicted_classes(world, evaluated):
+    results, out = evaluated
+    content = strict_json(out / 'classes.json')
+    assert content['classes'] == ['road', 'car', 'sky']
+    assert content['palette'] == [[128, 64, 128], [0, 0, 142], [70, 130, 180]]
+    assert content['benchmarks'].keys() == {'mini-street'}
+    assert content['benchmarks']['mini-street'].keys() == {'energy', 'max_logit'}
+    energy, row = content['benchmarks']['mini-street']['energy'], results['results'][1]
+    assert (energy['operating_point'], energy['threshold']) == ('best_F1', row['best_threshold'])
+    expected = counts_at(world, row['best_threshold'], predictions_of(world))
+    assert {name: energy[name] for name in expected} == expected
+    assert sum(map(sum, energy['inlier'])) == row['num_inlier']
+    assert [sum(counts) for counts in energy['inlier']] == expected['predicted']
+    assert {len(counts) for counts in (*energy['inlier'], *energy['outlier'])} == {len(energy['edges']) - 1}
+
+
+def test_gallery(evaluated):
+    _, out = evaluated
+    gallery = strict_json(out / 'gallery.json')
+    assert [(frame['benchmark'], frame['image'], frame['size']) for frame in gallery['frames']] == [
+        ('mini-street', f'frame_{index}', [64, 32]) for index in range(3)]
+    files = {file for frame in gallery['frames']
+             for file in (frame['files']['image'], frame['files']['truth'], *frame['files']['maps'].values())}
+    assert files == {path.relative_to(out).as_posix() for path in out.glob('gallery/*/*')}
+    assert len(files) == 12
+    assert gallery['score_ranges'].keys() == {'mini-street'}
+    assert all(low < high for low, high in gallery['score_ranges']['mini-street'].values())
+    assert gallery['score_quantiles'] == [0.01, 0.995]
+
+
+def test_prior_of_the_config(world, evaluated, tmp_path):
+    prior = strict_json(evaluated[1] / 'prior.json')
+    assert prior == dict(prior=pytest.approx([0.5, 0.3, 0.2]), classes=['road', 'car', 'sky'], source='config')
+    (tmp_path / 'prior.json').write_text('{"prior": [1, 1, 1]}')  # of somebody else: no result, and kept
+    evaluate(world.config, world.checkpoint, out=tmp_path)
+    evaluate(world.config, world.checkpoint, out=tmp_path, force=True)
+    assert strict_json(tmp_path / 'prior.json') == dict(prior=[1, 1, 1])
+
+
+def test_force_removes_all_that_an_evaluation_writes(world, evaluated, tmp_path):
+    shutil.copytree(evaluated[1], tmp_path, dirs_exist_ok=True)
+    (tmp_path / 'notes.txt').write_text('not a result')
+    with pytest.raises(FileExistsError, match=r'results.json, results.csv, frames.csv, classes.json, gallery.json, '
+                                              r'index.html, report, curves, gallery\)'):
+        evaluate(world.config, world.checkpoint, out=tmp_path)
+    config = Config.fromfile(world.config)
+    config.model.decode_head.loss_decode = dict(type='CrossEntropyLoss')  # without a prior
+    evaluate(config, world.checkpoint, out=tmp_path, force=True)
+    left = {path.name for path in tmp_path.iterdir()} - {'index.html', 'report'}
+    assert left == {'results.json', 'results.csv', 'frames.csv', 'curves', 'notes.txt'}
+    assert not list((tmp_path / 'curves').iterdir())
+
+
+def test_ends_with_a_page(evaluated):
+    results, out = evaluated
+    page = (out / 'index.html').read_text()
+    assert f'{results["results"][1]["AP"]:.2f}' in page
+    assert 'gallery/mini-street/00000_frame_0_energy.jpg' in page
+
+
+@pytest.mark.parametrize('log', [None, '20260101_000000/vis_data/scalars.json'])
+def test_the_page_knows_the_log_of_the_training(world, tmp_path, pages, log):
+    checkpoint = tmp_path / 'work_dir/iter_10.pth'
+    checkpoint.parent.mkdir()
+    shutil.copy(world.checkpoint, checkpoint)
+    if log is not None:
+        (checkpoint.parent / log).parent.mkdir(parents=True)
+        (checkpoint.parent / log).write_text('{}')
+    pages.clear()
+    evaluate(world.config, checkpoint, out=tmp_path / 'out')
+    assert pages == [(tmp_path / 'out', None if log is None else checkpoint.parent)]
+    evaluate(world.config, checkpoint)
+    assert len(pages) == 1
+
+
 def test_other_fpr_rules_have_their_own_column(world, tmp_path):
     results = evaluate(world.config, world.checkpoint, [world.benchmark_argument], out=tmp_path, fpr_rule='nearest',
                        cfg_options=NO_TEST_SET)
@@ -205,6 +315,14 @@ class TestSavedMaps:
         judged = evaluate(benchmarks=[world.benchmark_argument], maps=folders)
         assert figures_of(judged) == figures_of(network[0])
         assert 'checkpoint' not in judged['provenance']
+
+    def test_their_gallery_is_that_of_the_network_but_their_classes_are_not_known(self, world, network, tmp_path):
+        folders = [network[1] / 'anomaly_p' / score for score in ('energy', 'msp')]
+        evaluate(benchmarks=[world.benchmark_argument], maps=folders, out=tmp_path)
+        assert (tmp_path / 'gallery.json').read_bytes() == (network[1] / 'gallery.json').read_bytes()
+        assert files_in(tmp_path / 'gallery') == files_in(network[1] / 'gallery')
+        assert not (tmp_path / 'classes.json').exists()
+        assert not (tmp_path / 'prior.json').exists()
 
     def test_half_precision_in_the_submission_layout(self, world, tmp_path):
         argument = f'road-anomaly-21={world.benchmark}'
@@ -251,6 +369,10 @@ class Interrupted(Exception):
     pass
 
 
+def interrupt(*arguments):
+    raise Interrupted
+
+
 @pytest.fixture
 def interrupted(world, tmp_path, monkeypatch):
     """An output folder where an evaluation was stopped at its second frame of the benchmark."""
@@ -280,6 +402,19 @@ class TestResume:
         assert computed == [1, 2]
         assert figures_of(results) == figures_of(evaluated[0])
         assert not (interrupted / 'unfinished').exists()
+        for name in ('classes.json', 'gallery.json', 'frames.csv'):
+            assert (interrupted / name).read_bytes() == (evaluated[1] / name).read_bytes()
+        assert files_in(interrupted / 'gallery') == files_in(evaluated[1] / 'gallery')
+
+    def test_frames_without_predicted_classes_are_missing(self, world, interrupted, monkeypatch):
+        (interrupted / 'unfinished/mini-street/.classes/00000.npy').unlink()
+        computed = []
+        monkeypatch.setattr(map_sources.NetworkMaps, '_compute',
+                            lambda self, indices: computed.extend(indices) or interrupt())
+        with pytest.raises(Interrupted):
+            evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy', 'max_logit'], interrupted,
+                     resume=True)
+        assert computed == [0, 1, 2]
 
     def test_in_distribution_frames_are_kept_too(self, interrupted):
         assert len(list((interrupted / 'unfinished/in-distribution').glob('*.pth'))) == 4
@@ -316,6 +451,15 @@ def test_a_full_disk_is_said_before_the_first_frame(world, tmp_path, monkeypatch
     monkeypatch.setattr(shutil, 'disk_usage', lambda path: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
     with pytest.raises(OSError, match=r'the maps of all frames take 0\.0 GB .* 0\.0 GB are free'):
         evaluate(world.config, world.checkpoint, [world.benchmark_argument], out=tmp_path, cfg_options=NO_TEST_SET)
+
+
+@pytest.mark.parametrize('missing', [0, 1])
+def test_space_for_maps_and_classes(world, tmp_path, monkeypatch, missing):
+    needed = 3 * 32 * 64 * (2 * 4 + 1)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda path: shutil._ntuple_diskusage(10**9, 0, needed - missing))
+    monkeypatch.setattr(EvaluatedNetwork, 'inlier_rows', interrupt)
+    with pytest.raises(OSError if missing else Interrupted):
+        evaluate(world.config, world.checkpoint, [world.benchmark_argument], ['energy', 'msp'], tmp_path)
 
 
 @pytest.mark.parametrize(('options', 'message'), [
@@ -355,11 +499,18 @@ def test_benchmark_pipeline_of_the_config(world):
     assert doubled['results'][0]['AP'] != native['results'][0]['AP']
 
 
-def test_further_channels_are_no_classes(world):
-    results = evaluate(world.config, world.checkpoint, [world.benchmark_argument],
+def test_further_channels_are_no_classes(world, tmp_path):
+    results = evaluate(world.config, world.checkpoint, [world.benchmark_argument], out=tmp_path,
                        cfg_options=dict(num_inlier_classes=2, **NO_TEST_SET))
     expected = reference(world, lambda logits: -logits[:2].logsumexp(0))
     assert results['results'][0]['AP'] == pytest.approx(expected['AP'], rel=1e-6)
+    # Where a further channel is the most likely one, the prediction is the most likely of the classes.
+    assert any((prediction == 2).any() for prediction in predictions_of(world))
+    predicted = sum(np.bincount(prediction[label == 0], minlength=2) for (_, _, label), prediction
+                    in zip(frames_of(world), predictions_of(world, 2), strict=True))
+    content = strict_json(tmp_path / 'classes.json')
+    assert content['classes'] == ['class 0', 'class 1']
+    assert content['benchmarks']['mini-street']['energy']['predicted'] == predicted.tolist()
 
 
 def test_a_config_object_stays_as_it_is(world):

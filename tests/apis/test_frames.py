@@ -1,70 +1,118 @@
-"""Frames of images and benchmarks: which, and what is seen of them."""
+"""Frames of videos and of several sources: in which order, and which stand for all of them."""
 import cv2
 import numpy as np
 import pytest
-from mmengine.registry import init_default_scope
 
-from mmseg_ood.apis.frames import find_frames, frame_path, load_ground_truth, load_image
-
-PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
-STREET = 'frankfurt_000000_000294'
+from mmseg_ood.apis.frames import Frame, Frames, VideoFrames, sample
 
 
-@pytest.fixture(autouse=True)
-def _scope():
-    init_default_scope('mmseg')
+def write_video(path, pictures):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 12.5, pictures[0].shape[1::-1])
+    for picture in pictures:
+        writer.write(picture)
+    writer.release()
+    return path
 
 
 @pytest.fixture
-def blended(tmp_path):
-    """Two frames of Fishyscapes Static that share an image of Cityscapes."""
-    image = tmp_path / 'cityscapes/leftImg8bit/val/frankfurt' / f'{STREET}_leftImg8bit.png'
-    image.parent.mkdir(parents=True)
-    cv2.imwrite(str(image), np.full((4, 6, 3), (30, 20, 10), np.uint8))
-    (tmp_path / 'static').mkdir()
-    for number, overlay in enumerate(([1, 2, 3], [-30, 0, 240])):
-        np.savez(tmp_path / f'static/{number:04d}_{STREET}_rgb.npz', np.full((4, 6, 3), overlay, np.int16))
-        cv2.imwrite(str(tmp_path / f'static/{number:04d}_{STREET}_labels.png'), np.full((4, 6), number, np.uint8))
-    return find_frames(f'fishyscapes-static={tmp_path}/static', PIPELINE)
+def video(tmp_path):
+    """Ten frames, each of one grey that tells its number."""
+    greys = [np.full((32, 64, 3), 20 * index, np.uint8) for index in range(10)]
+    return VideoFrames(write_video(tmp_path / 'drive.avi', greys), 'drive')
 
 
-def test_images_need_no_labels(world):
-    frames = find_frames(str(world.benchmark / 'images'), PIPELINE)
-    assert [frame_path(frames, index).name for index in range(len(frames))] == [f'frame_{i}.png' for i in range(3)]
-    np.testing.assert_array_equal(load_image(frames, 1), cv2.imread(str(frame_path(frames, 1)))[..., ::-1])
-    np.testing.assert_array_equal(frames[1]['inputs'].permute(1, 2, 0), cv2.imread(str(frame_path(frames, 1))))
-    assert load_ground_truth(frames, 1) is None
+@pytest.fixture
+def images():
+    """Three frames, each of one grey that tells its number."""
+    return [Frame(f'image_{index}', '', lambda index=index: sample(np.full((4, 6, 3), 20 * index, np.uint8), ''))
+            for index in range(3)]
 
 
-def test_benchmark_has_labels(world):
-    frames = find_frames(world.benchmark_argument, PIPELINE)
-    values = cv2.imread(str(world.benchmark / 'labels_masks/frame_2.png'), cv2.IMREAD_UNCHANGED)
-    np.testing.assert_array_equal(load_ground_truth(frames, 2), np.where(values == 1, 254, values))
-    np.testing.assert_array_equal(load_image(frames, 2), cv2.imread(str(frame_path(frames, 2)))[..., ::-1])
+def names(frames):
+    return [frame.name for frame in frames]
 
 
-def test_overlays_are_seen(blended):
-    assert [load_image(blended, index)[0, 0].tolist() for index in range(2)] == [[11, 22, 33], [0, 20, 255]]
-    assert [blended[index]['inputs'][[2, 1, 0], 0, 0].tolist() for index in range(2)] == [[11, 22, 33], [0, 20, 255]]
-    assert [np.unique(load_ground_truth(blended, index)).tolist() for index in range(2)] == [[0], [254]]
+def numbers(frames):
+    return [round(frame.load()['img'].mean() / 20) for frame in frames]
 
 
-def test_frames_that_share_an_image_are_told_apart(blended):
-    assert [frame_path(blended, index).name for index in range(2)] == [f'000{i}_{STREET}_rgb.npz' for i in range(2)]
+def test_video(video):
+    assert (video.count, video.frames_per_second, video.is_webcam) == (10, 12.5, False)
+    for _ in range(2):  # it can be gone through again
+        frames = list(video)
+        assert names(frames) == [f'drive_{index:06d}' for index in range(10)]
+        assert numbers(frames) == list(range(10))
+    assert frames[3].origin == f'{video.source}, frame 3'
+    assert frames[3].load()['ori_shape'] == (32, 64)
+    assert numbers(video.spread([2, 9, 4])) == [2, 9, 4]
 
 
-def test_picture_is_not_resized(world):
-    pipeline = [dict(PIPELINE[0], to_float32=True), dict(type='Resize', scale=(128, 64)), *PIPELINE[1:]]
-    frames = find_frames(world.benchmark_argument, pipeline)
-    assert frames[0]['inputs'].shape == (3, 64, 128)
-    assert load_image(frames, 0).dtype == np.uint8
-    np.testing.assert_array_equal(load_image(frames, 0), cv2.imread(str(frame_path(frames, 0)))[..., ::-1])
+def test_videos_are_read_frame_by_frame(video, monkeypatch):
+    read = []
+
+    class Capture:
+        def read(self):
+            read.append(1)
+            return True, np.zeros((2, 2, 3), np.uint8)
+
+        def release(self):
+            read.append('released')
+
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda path: Capture())
+    frames = iter(video)
+    assert names([next(frames), next(frames)]) == ['drive_000000', 'drive_000001']
+    frames.close()
+    assert read == [1, 1, 'released']
 
 
-@pytest.mark.parametrize('content', [b'', b'no image', b'\x89PNG\r\n\x1a\n'])
-@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
-def test_unreadable_image_is_named(tmp_path, content, backend):
-    (tmp_path / 'broken.png').write_bytes(content)
-    frames = find_frames(str(tmp_path / 'broken.png'), [dict(PIPELINE[0], imdecode_backend=backend)])
-    with pytest.raises(ValueError, match='broken.png cannot be read as an image'):
-        load_image(frames, 0)
+def test_several_sources(video, images):
+    frames = Frames([images, video, images])
+    assert frames.count == 16
+    assert names(frames)[:4] == ['image_0', 'image_1', 'image_2', 'drive_000000']
+    assert not frames.is_endless
+
+
+def test_frames_spread_over_all_sources(video, images):
+    frames = Frames([video, video, images])
+    chosen = list(frames.spread(4))  # 0, 7, 14 and 22 of 23
+    assert names(chosen) == ['drive_000000', 'drive_000007', 'drive_000004', 'image_2']
+    assert numbers(chosen) == [0, 7, 4, 2]
+    assert names(frames.spread(100)) == names(frames)
+    assert names(Frames([images]).spread(1)) == ['image_0']
+
+
+def test_frames_of_unknown_number(video, images):
+    video.count = None
+    frames = Frames([images, video])
+    assert frames.count is None
+    assert names(frames.spread(4)) == ['image_0', 'image_1', 'image_2', 'drive_000000']
+
+
+def test_webcam_is_endless():
+    webcam = VideoFrames(7, 'webcam_7')
+    assert Frames([webcam]).is_endless
+    assert Frames([webcam]).count is None
+    frame, = webcam  # there is none
+    with pytest.raises(ValueError, match='webcam 7 cannot be read as a video'):
+        frame.load()
+
+
+def test_broken_video(tmp_path, images):
+    (tmp_path / 'broken.mp4').write_bytes(b'no video')
+    broken = VideoFrames(tmp_path / 'broken.mp4', 'broken')
+    frames = list(Frames([broken, images]))
+    assert names(frames) == ['broken', 'image_0', 'image_1', 'image_2']
+    for frame in (frames[0], *broken.spread([0])):
+        with pytest.raises(ValueError, match=r'broken.mp4 cannot be read as a video'):
+            frame.load()
+
+
+def test_video_that_breaks_off(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 160, 320, 3)).astype(np.uint8)
+    path = write_video(tmp_path / 'cut.avi', noise)
+    assert len(list(VideoFrames(path, 'cut'))) == 40
+    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])  # the header still promises 40 frames
+    frames = list(VideoFrames(path, 'cut'))
+    assert 15 < len(frames) < 25
+    with pytest.raises(ValueError, match=rf'cut.avi ends after {len(frames) - 1} of 40 frames'):
+        frames[-1].load()

@@ -1,11 +1,13 @@
-"""read_threshold(): numbers, and the one operating point of a results.json that is meant."""
+"""Thresholds: numbers, the one operating point of a results.json that is meant, and quantiles of inliers."""
 import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from mmseg_ood.apis.thresholds import Threshold, read_threshold
+from mmseg_ood.apis.thresholds import Threshold, inlier_quantile, read_threshold
+from mmseg_ood.core import ScoreHistogram
 
 POINT = {'TPR': 71.24, 'FPR': 3.1, 'precision': 40.0, 'F1': 51.2}
 IN_DISTRIBUTION = {'benchmark': 'in-distribution', 'frames': 4, 'mIoU': 50.0}
@@ -151,3 +153,38 @@ def test_a_picture_is_another_kind_of_file(tmp_path, checkpoint):
     (tmp_path / 'other.png').write_bytes(b'\x89PNG\xff\xfe')
     with pytest.raises(ValueError, match='other.png: expected a results.json'):
         read_threshold(tmp_path / 'other.png', 'energy', checkpoint=checkpoint)
+
+
+def histogram_of(scores, labels=None, **sizes):
+    histogram = ScoreHistogram(**sizes)
+    histogram.update(scores, np.zeros(scores.shape, np.uint8) if labels is None else labels)
+    return histogram
+
+
+@pytest.mark.parametrize('quantile', [0.001, 0.05, 0.5, 0.95, 0.999, 0.99999])
+@pytest.mark.parametrize('decimals', [0, 1, 6])
+def test_quantile_is_the_lowest_threshold_that_does(quantile, decimals):
+    """By definition, on scores with many ties, few and none."""
+    scores = np.random.default_rng(0).normal(size=5000).round(decimals).astype(np.float32)
+    candidates = np.append(np.unique(scores), np.nextafter(scores.max(), np.float32('inf')))
+    expected = min(value for value in candidates if (scores < value).sum() >= quantile * len(scores))
+    assert inlier_quantile(histogram_of(scores), quantile) == expected
+
+
+def test_quantile_counts_inliers_alone():
+    scores = np.arange(40, dtype=np.float32)
+    labels = np.repeat(np.array([0, 1, 255, 0], np.uint8), 10)
+    assert 9 < inlier_quantile(histogram_of(scores, labels), 0.5) <= 30
+    assert inlier_quantile(histogram_of(scores, labels), 0.9) == 38
+
+
+def test_quantile_of_more_pixels_than_are_kept():
+    scores = np.random.default_rng(0).normal(size=200000).astype(np.float32)
+    value = inlier_quantile(histogram_of(scores, max_exact=1000), 0.95)
+    assert (scores < value).mean() == pytest.approx(0.95, abs=1e-3)
+
+
+@pytest.mark.parametrize('label', [1, 255])
+def test_quantile_of_nothing(label):
+    with pytest.raises(ValueError, match='no inlier pixel'):
+        inlier_quantile(histogram_of(np.zeros(3, np.float32), np.full(3, label)), 0.9)

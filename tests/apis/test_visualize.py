@@ -18,9 +18,9 @@ SIZE = (32, 64)
 
 @pytest.fixture
 def draw(world, tmp_path):
-    """Draws ``source`` into a new folder; files and pictures by name."""
+    """Draws ``source`` into the same folder again and again; files and pictures by name."""
     def drawn(source, **kwargs):
-        files = visualize(world.config, world.checkpoint, source, out=tmp_path / 'maps', **kwargs)
+        files = visualize(world.config, world.checkpoint, source, out=tmp_path / 'maps', force=True, **kwargs)
         assert all(path.is_file() for path in files)
         return {path.name: cv2.imread(str(path)) for path in files}
     return drawn
@@ -209,6 +209,25 @@ def test_threshold_that_does_not_fit_stops_before_anything_is_written(draw, fram
     assert not (tmp_path / 'maps').exists()
 
 
+def test_threshold_of_inlier_frames(world, draw, frames, energies, tmp_path, capsys):
+    draw(frames[0], inliers=world.benchmark_argument, quantile=0.9)
+    content = json.loads((tmp_path / 'maps/visualize.json').read_text())
+    labels = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+              for path in sorted((world.benchmark / 'labels_masks').iterdir())]
+    inliers = np.concatenate([energy[label == 0] for energy, label in zip(energies, labels, strict=True)])
+    expected = min(score for score in np.unique(inliers) if (inliers < score).mean() >= 0.9)
+    assert content['threshold'] == pytest.approx(expected, rel=1e-5)
+    assert content['threshold_from'].startswith('0.9 quantile of energy on 3 frames of mini-street=')
+    assert f'threshold {content["threshold"]}, 0.9 quantile of energy' in capsys.readouterr().out
+    mask = cv2.imread(str(tmp_path / 'maps/frame_0_mask.png'), cv2.IMREAD_UNCHANGED)
+    assert (mask == 255).sum() == pytest.approx((energies[0] >= content['threshold']).sum(), abs=1)
+
+
+def test_one_threshold(draw, frames):
+    with pytest.raises(ValueError, match='a threshold is given or chosen by inliers, not both'):
+        draw(frames[0], threshold=1, inliers=frames[0])
+
+
 def test_negative_threshold_on_the_command_line(world, frames, tmp_path, monkeypatch, capsys):
     tool = Path(__file__).parents[2] / 'tools/visualize.py'
     monkeypatch.setattr('sys.argv', ['visualize.py', str(world.config), str(world.checkpoint), str(frames[0]), '--out',
@@ -314,3 +333,168 @@ def test_a_mask_and_a_picture_of_one_name(world, draw, frames, tmp_path, order):
     files = [name for picture, found in content['detections'].items() for name in (picture, found['mask'])]
     assert len(set(files)) == 4
     assert sorted([*files, 'visualize.json']) == sorted(path.name for path in (tmp_path / 'maps').iterdir())
+
+
+@pytest.fixture
+def video(tmp_path, frames):
+    """Twelve frames that are those of the benchmark."""
+    path = tmp_path / 'drive.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'FFV1'), 12.5, SIZE[::-1])  # lossless
+    for index in range(12):
+        writer.write(cv2.imread(str(frames[index % 3])))
+    writer.release()
+    return path
+
+
+def read_video(path):
+    capture = cv2.VideoCapture(str(path))
+    pictures = []
+    while (picture := capture.read()[1]) is not None:
+        pictures.append(picture)
+    return pictures, capture.get(cv2.CAP_PROP_FPS)
+
+
+def test_video_to_video(world, frames, energies, video, tmp_path, capsys):
+    threshold = between(*energies)
+    files = visualize(world.config, world.checkpoint, video, out=tmp_path / 'maps', threshold=threshold, codec='mp4v',
+                      min_component=3)
+    assert [path.name for path in files] == ['drive.mp4']
+    assert sorted(path.name for path in (tmp_path / 'maps').iterdir()) == [
+        'drive.mp4', 'drive_detections.jsonl', 'visualize.json']
+    pictures, rate = read_video(files[0])
+    assert (len(pictures), rate) == (12, 12.5)
+    for picture, frame in zip(pictures, frames * 4, strict=True):
+        assert picture.shape == (SIZE[0], 2 * SIZE[1], 3)  # the image and the overlay
+        assert np.abs(picture[:, :SIZE[1]].astype(int) - cv2.imread(str(frame))).mean() < 30
+    content = json.loads((tmp_path / 'maps/visualize.json').read_text())
+    assert content['videos'] == {'drive.mp4': {'codec': 'mp4v', 'frames_per_second': 12.5, 'frames': 12}}
+    assert content['detections'] == {'drive.mp4': {'file': 'drive_detections.jsonl'}}
+    lines = [json.loads(line) for line in (tmp_path / 'maps/drive_detections.jsonl').read_text().splitlines()]
+    for index, line in enumerate(lines):
+        expected = detect_components(energies[index % 3], threshold, 3)[1]
+        assert line['frame'] == index
+        np.testing.assert_allclose([list(box.values()) for box in line['boxes']], expected, rtol=1e-5)
+    assert len(lines) == 12
+    printed = capsys.readouterr().out
+    assert 'codec of videos: mp4v (MPEG-4 Part 2)' in printed
+    assert '12 frames in ' in printed
+    assert 'frames per second' in printed
+
+
+def test_codec_that_stands_in_is_named(world, video, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr('mmseg_ood.apis.videos.can_write', lambda codec: codec == 'mp4v')
+    visualize(world.config, world.checkpoint, video, out=tmp_path / 'maps')
+    assert 'mp4v (MPEG-4 Part 2); this OpenCV cannot write H.264' in capsys.readouterr().out
+    assert json.loads((tmp_path / 'maps/visualize.json').read_text())['videos']['drive.mp4']['codec'] == 'mp4v'
+
+
+def test_missing_codec_stops_before_anything_is_written(world, video, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmseg_ood.apis.videos.can_write', lambda codec: codec == 'mp4v')
+    with pytest.raises(ValueError, match='cannot write mp4 videos with codec avc1; it can with mp4v'):
+        visualize(world.config, world.checkpoint, video, out=tmp_path / 'maps', codec='avc1')
+    assert not (tmp_path / 'maps').exists()
+
+
+def test_images_and_videos_together(draw, frames, video, tmp_path):
+    shutil.copy(frames[0], tmp_path / 'drive.png')
+    assert list(draw(f'{tmp_path}/drive.*', codec='mp4v', layout='overlay')) == ['drive.mp4', 'drive_2.png']
+    assert cv2.imread(str(tmp_path / 'maps/drive_2.png')).shape == (*SIZE, 3)
+
+
+@pytest.mark.parametrize(('layout', 'width'), [('overlay', 64), ('side-by-side', 128)])
+def test_layouts(draw, frames, layout, width):
+    assert draw(frames[0], layout=layout)['frame_0.png'].shape == (SIZE[0], width, 3)
+
+
+def test_unknown_layout(draw, frames):
+    with pytest.raises(ValueError, match="unknown layout 'mosaic', expected one of panels, overlay, side-by-side"):
+        draw(frames[0], layout='mosaic')
+
+
+def test_score_range_that_was_given(draw, frames, tmp_path):
+    given, measured = draw(frames[0], score_range=(-30, 30)), draw(frames[0])
+    assert (given['frame_0.png'] != measured['frame_0.png']).any()
+    draw(frames[0], score_range=(-30, 30))
+    content = json.loads((tmp_path / 'maps/visualize.json').read_text())
+    assert (content['score_range'], content['score_range_from']) == ([-30, 30], 'given')
+
+
+def test_broken_files_are_listed_and_the_others_done(draw, frames, tmp_path, capsys):
+    (tmp_path / 'in').mkdir()
+    shutil.copy(frames[0], tmp_path / 'in/good.png')
+    (tmp_path / 'in/bad.png').write_bytes(frames[0].read_bytes()[:300])
+    assert list(draw(tmp_path / 'in')) == ['good.png']
+    content = json.loads((tmp_path / 'maps/visualize.json').read_text())
+    assert content['files'] == ['good.png']
+    assert [Path(failure['origin']).name for failure in content['failures']] == ['bad.png']
+    error = capsys.readouterr().err
+    assert '1 input could not be read:\n' in error
+    assert 'bad.png cannot be read as an image' in error
+
+
+def test_broken_file_on_the_command_line(world, frames, tmp_path, monkeypatch, capsys):
+    (tmp_path / 'in').mkdir()
+    shutil.copy(frames[0], tmp_path / 'in/good.png')
+    (tmp_path / 'in/bad.png').write_bytes(b'')
+    tool = Path(__file__).parents[2] / 'tools/visualize.py'
+    monkeypatch.setattr('sys.argv', ['visualize.py', str(world.config), str(world.checkpoint), str(tmp_path / 'in'),
+                                     '--out', str(tmp_path / 'maps'), '--layout', 'overlay', '--score-range', '-9',
+                                     '-1.5'])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(tool), run_name='__main__')
+    assert stopped.value.code == 1
+    printed = capsys.readouterr()
+    assert f'written: 1 picture in {tmp_path}/maps' in printed.out
+    assert 'bad.png cannot be read as an image' in printed.err
+    assert json.loads((tmp_path / 'maps/visualize.json').read_text())['score_range'] == [-9, -1.5]
+
+
+def test_earlier_results_stay_without_force(world, frames, tmp_path):
+    def draw(source, **kwargs):
+        return visualize(world.config, world.checkpoint, source, out=tmp_path, **kwargs)
+
+    (tmp_path / 'mine.txt').write_text('stays')
+    draw(frames[0], threshold=-1.5)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for source in frames[:2]:
+        with pytest.raises(FileExistsError, match=r'holds results already \(visualize.json.*--out, or .* --force'):
+            draw(source)
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+    draw(frames[1], force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['frame_1.png', 'mine.txt', 'visualize.json']
+
+
+def test_files_of_others_stay_without_force(world, frames, tmp_path):
+    (tmp_path / 'frame_0.png').write_text('of another program')
+    with pytest.raises(FileExistsError, match=r'holds results already \(frame_0.png\)'):
+        visualize(world.config, world.checkpoint, frames[0], out=tmp_path)
+    visualize(world.config, world.checkpoint, frames[1], out=tmp_path)
+    assert (tmp_path / 'frame_0.png').read_text() == 'of another program'
+
+
+def test_force_removes_no_inputs(world, frames, tmp_path):
+    """Pictures of pictures: what was written before is now looked at."""
+    first, = visualize(world.config, world.checkpoint, frames[0], out=tmp_path)
+    content = first.read_bytes()
+    second, = visualize(world.config, world.checkpoint, first, out=tmp_path, force=True)
+    assert (first.name, second.name) == ('frame_0.png', 'frame_0_2.png')
+    assert first.read_bytes() == content
+
+
+@pytest.mark.parametrize('content', ['[]', 'no json', '{"files": ["../precious.txt", "gone.png"]}'])
+def test_force_beside_foreign_descriptions(world, frames, tmp_path, content):
+    (tmp_path / 'precious.txt').write_text('stays')
+    (tmp_path / 'maps').mkdir()
+    (tmp_path / 'maps/visualize.json').write_text(content)
+    visualize(world.config, world.checkpoint, frames[0], out=tmp_path / 'maps', force=True)
+    assert (tmp_path / 'precious.txt').read_text() == 'stays'
+    assert json.loads((tmp_path / 'maps/visualize.json').read_text())['files'] == ['frame_0.png']
+
+
+def test_a_mistake_leaves_earlier_results(world, draw, frames, tmp_path):
+    draw(frames[0])
+    before = {path: path.read_bytes() for path in (tmp_path / 'maps').iterdir()}
+    (tmp_path / 'broken.png').write_bytes(b'')
+    with pytest.raises(ValueError, match='no input could be read'):
+        draw(tmp_path / 'broken.png')
+    assert before == {path: path.read_bytes() for path in (tmp_path / 'maps').iterdir()}

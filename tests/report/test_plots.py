@@ -14,6 +14,7 @@ from mmseg_ood.report import (
     precision_recall_figure,
     roc_figure,
 )
+from mmseg_ood.report.plots import roc_panel_figure
 
 NAN = float('nan')
 
@@ -159,6 +160,28 @@ def test_logarithmic_axis_begins_in_the_decade_of_the_curve(lowest, left):
     assert roc_figure([drawn, NO_INLIER], '').axes[1].get_xlim()[0] == pytest.approx(left)
 
 
+@pytest.mark.parametrize(('logarithmic', 'first', 'scale'), [(False, 'energy: AUROC 90.1 %', 'linear'),
+                                                             (True, 'energy: FPR95 41.5 %', 'log')])
+def test_one_half_of_the_roc(logarithmic, first, scale):
+    drawn = curve('energy', auroc=0.90123, fpr95=0.415)
+    figure = roc_panel_figure([drawn], '', logarithmic, (4.4, 3.0))
+    axes, = figure.axes
+    assert legend(figure)[0] == first
+    assert axes.get_xscale() == scale
+    whole = roc_figure([drawn], '').axes[logarithmic]
+    for line, same in zip(axes.get_lines(), whole.get_lines(), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), same.get_xydata())
+    assert axes.get_xlim() == whole.get_xlim()
+    assert figure.get_size_inches()[0] == 4.4
+
+
+def test_names_are_no_formulas():
+    drawn = curve(r'$\frac$ $x$', points={'$y$': (0.5, 0.5, 0.5)})
+    for figure in (precision_recall_figure([drawn], '$t$'), roc_figure([drawn], '$t$'),
+                   histogram_figure(HISTOGRAM._replace(name=r'$\frac$'), '$t$', {'$y$': 0.0})):
+        figure.canvas.draw()
+
+
 # ------------------------------------------------------------------ histograms
 def test_densities_are_normalised_one_by_one():
     for axes in histogram_figure(HISTOGRAM, '').axes:
@@ -179,6 +202,10 @@ def test_histogram_says_what_it_shows():
         for name, threshold in THRESHOLDS.items():
             assert set(lines(axes, name)[0].get_xdata()) == {threshold}
     assert len({line.get_linestyle() for line in linear.get_lines()}) == 3
+
+
+def test_what_is_counted_is_said():
+    assert legend(histogram_figure(HISTOGRAM._replace(counted='images'), ''))[1] == 'outlier: 4 images'
 
 
 def test_histogram_shows_what_is_occupied():

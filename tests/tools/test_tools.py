@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).parents[2] / 'tools'
-NAMES = ('train', 'evaluate', 'visualize', 'estimate_prior', 'measure_statistics', 'sweep')
+NAMES = ('train', 'evaluate', 'visualize', 'estimate_prior', 'measure_statistics', 'sweep', 'compare', 'benchmark')
 NO_TEST_SET = ('--cfg-options', 'test_evaluator=None')
 
 # What --help must not wait for.

@@ -31,6 +31,7 @@ def label_map(index):
 class InventedMaps:
     """Noise, brighter on anomalies."""
     names = ('good', 'bad')
+    num_classes = 4
 
     def __iter__(self):
         for index in range(get_rank(), NUM_FRAMES, get_world_size()):
@@ -39,6 +40,9 @@ class InventedMaps:
     def load(self, index, name):
         noise = torch.randn(SIZE, generator=torch.Generator().manual_seed(index))
         return noise + (3.0 if name == 'good' else 0.5) * torch.from_numpy(label_map(index) == 1)
+
+    def load_prediction(self, index):
+        return np.random.default_rng(100 + index).integers(self.num_classes, size=SIZE).astype(np.uint8)
 
 
 @pytest.fixture
@@ -84,6 +88,79 @@ def test_operating_point_of_the_components_is_the_best_f1(truth):
     verdict = judge(InventedMaps(), truth)['good']
     assert verdict.operating_points['best_F1'].threshold == verdict.summary['best_threshold']
     assert verdict.operating_points['best_F1'].f1 == verdict.summary['best_F1']
+
+
+def all_pixels(name):
+    """Scores, labels and classes of all frames."""
+    maps = InventedMaps()
+    return (np.concatenate([part(index).ravel() for index in range(NUM_FRAMES)]) for part in (
+        lambda index: maps.load(index, name).numpy(), label_map, maps.load_prediction))
+
+
+@pytest.mark.parametrize('name', InventedMaps.names)
+def test_predicted_classes_at_the_threshold(truth, name):
+    verdict = judge(InventedMaps(), truth)[name]
+    scores, labels, prediction = all_pixels(name)
+    threshold = verdict.classes['threshold']
+    assert threshold == verdict.operating_points['best_F1'].threshold
+    chosen = {'predicted': labels == 0, 'false_positives': (labels == 0) & (scores >= threshold),
+              'detected': (labels == 1) & (scores >= threshold), 'missed': (labels == 1) & (scores < threshold)}
+    for column, mask in chosen.items():
+        assert verdict.classes[column] == np.bincount(prediction[mask], minlength=4).tolist()
+    point = verdict.operating_points['best_F1']
+    assert sum(verdict.classes['false_positives']) == pytest.approx(point.fpr * (labels == 0).sum())
+
+
+@pytest.mark.parametrize('name', InventedMaps.names)
+def test_scores_by_predicted_class(truth, name):
+    classes = judge(InventedMaps(), truth)[name].classes
+    scores, labels, prediction = all_pixels(name)
+    edges = np.array(classes['edges'])
+    spans = [np.quantile(scores[labels == kind], [0.001, 0.999], method='inverted_cdf') for kind in (0, 1)]
+    assert edges[[0, -1]] == pytest.approx([min(span[0] for span in spans), max(span[1] for span in spans)], abs=1e-6)
+    assert len(edges) == 61
+    for kind, rows in enumerate((classes['inlier'], classes['outlier'])):
+        for index, row in enumerate(rows):
+            mask = (labels == kind) & (prediction == index)
+            assert row == np.histogram(scores[mask].clip(edges[0], edges[-1]), edges)[0].tolist()
+
+
+def test_maps_without_classes(truth):
+    class OnlyMaps(InventedMaps):
+        num_classes = None
+
+        def load_prediction(self, index):
+            raise AssertionError
+
+    assert judge(OnlyMaps(), truth)['good'].classes is None
+
+
+def test_range_of_the_scores(truth):
+    for name, verdict in judge(InventedMaps(), truth).items():
+        scores, labels, _ = all_pixels(name)
+        valid = np.sort(scores[labels != 255])
+        low, high = (np.searchsorted(valid, value) for value in verdict.score_range)
+        assert low == pytest.approx(0.01 * len(valid), abs=1)
+        assert high == pytest.approx(0.995 * len(valid), abs=1)
+
+
+def test_official_static_needs_no_other_pipeline(tmp_path):
+    """Its frames are overlays on images of Cityscapes."""
+    name = 'a_000000_000000'
+    write_frame(tmp_path, f'leftImg8bit/val/a/{name}_leftImg8bit.png', f'fs_static/0001_{name}_labels.png',
+                np.ones(SIZE, np.uint8))
+    np.savez(tmp_path / f'fs_static/0001_{name}_rgb.npz', np.full((*SIZE, 3), 7, np.int16))
+    truth = GroundTruth(dict(type='FishyscapesDataset', subset='static', data_root=str(tmp_path)))
+    assert truth.labels(0).min() == 1
+    np.testing.assert_array_equal(truth.image(0), np.full((*SIZE, 3), 7, np.uint8))
+
+
+def test_images_are_rgb(tmp_path):
+    write_frame(tmp_path, 'images/0.png', 'labels_masks/0.png', np.zeros(SIZE, np.uint8))
+    Image.new('RGB', SIZE[::-1], (10, 20, 30)).save(tmp_path / 'images/0.png')
+    image = GroundTruth(dict(type='FishyscapesDataset', data_root=str(tmp_path))).image(0)
+    assert image.dtype == np.uint8
+    assert image.reshape(-1, 3).tolist() == [[10, 20, 30]] * (SIZE[0] * SIZE[1])
 
 
 def test_errors_name_image_and_score(truth):

@@ -2,10 +2,10 @@
 import matplotlib
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends import backend_agg
 
-from mmseg_ood.segmentation.visualization import Components, Panel, draw_panels, panels
-from mmseg_ood.segmentation.visualization.panels import ANOMALY_COLORMAP, colorize_classes
+from mmseg_ood.segmentation.visualization import Components, Panel, draw_panels
+from mmseg_ood.segmentation.visualization.panels import ANOMALY_COLORMAP
 
 PALETTE = np.array([[128, 64, 128], [10, 200, 30], [70, 130, 180]])
 COLORMAP = matplotlib.colormaps[ANOMALY_COLORMAP](np.linspace(0, 1, 256), bytes=True)[:, :3]
@@ -42,8 +42,8 @@ def test_picture_with_ground_truth_holds_its_colours():
     picture = draw_panels(panel(ground_truth=True), PALETTE, RANGE)
     for color in (*PALETTE, ORANGE, DARK):
         assert count(picture, color) > 1000, color
-    # 200 anomalous and 768 void pixels, drawn at one scale.
-    assert count(picture, DARK) / count(picture, ORANGE) == pytest.approx(768 / 200, rel=0.1)
+    # 200 anomalous and 768 void pixels, drawn at one scale; the hatching of void covers some of its colour.
+    assert 0.4 * 768 / 200 < count(picture, DARK) / count(picture, ORANGE) < 0.9 * 768 / 200
 
 
 def test_other_indices_of_the_ground_truth():
@@ -80,10 +80,87 @@ def test_tall_frames():
     assert draw_panels(panel(height=90, width=30), PALETTE, RANGE).shape[0] > 500
 
 
-def test_classes_become_their_colours():
-    colors = colorize_classes(np.array([[2, 0]]), PALETTE)
-    assert colors.dtype == np.uint8
-    np.testing.assert_array_equal(colors[0], PALETTE[[2, 0]])
+def test_void_is_hatched_in_the_ground_truth_and_on_the_map():
+    def pictures(labels):
+        axes = drawn_axes(panel()._replace(ground_truth=labels.astype(np.uint8)))
+        return [[hatch for drawn in one.collections for hatch in drawn.hatches or () if hatch] for one in axes]
+
+    labels = np.zeros((32, 64))
+    assert pictures(labels) == [[], [], [], []]
+    labels[:10] = 255
+    assert pictures(labels) == [[], ['////'], [], ['////']]
+
+
+def test_hatching_leaves_the_rest_of_the_map_alone():
+    frame = panel(ground_truth=True)
+    everywhere = frame._replace(ground_truth=np.zeros_like(frame.ground_truth))
+    shares = [count(draw_panels(one, PALETTE, RANGE), COLORMAP[0]) for one in (frame, everywhere)]
+    # 768 of 2048 pixels are void; at least half of each stays as it is.
+    assert 1 - 0.5 * 768 / 2048 < shares[0] / shares[1] < 1 - 0.1 * 768 / 2048
+
+
+def test_training_frame_is_drawn_in_the_colours_of_its_classes():
+    frame = panel(ground_truth=True)
+    labels = frame.ground_truth.copy()
+    labels[:20, 30:50] = 1
+    picture = draw_panels(Panel(frame.image, ground_truth=labels), PALETTE, None)
+    for color in (PALETTE[0], PALETTE[1], ORANGE, DARK, (1, 2, 250)):
+        assert count(picture, color) > 1000, color
+    assert count(picture, PALETTE[2]) == 0
+    # 400 pixels of class 1, 680 of class 0.
+    assert count(picture, PALETTE[0]) / count(picture, PALETTE[1]) == pytest.approx(680 / 400, rel=0.1)
+
+
+def test_image_alone():
+    assert count(draw_panels(Panel(panel().image), PALETTE, None), (1, 2, 250)) > 100_000
+
+
+# ------------------------------------------------------------------ threshold and scale
+def outlines(axes):
+    """Vertices of the outline at the threshold."""
+    return [path.vertices for drawn in axes.collections if drawn.get_linewidth()[0] > 0 for path in drawn.get_paths()]
+
+
+def ramp():
+    """Scores that rise by 0.125 from column to column."""
+    return np.broadcast_to(np.arange(64) / 8, (32, 64)).astype(np.float32)
+
+
+def test_outline_lies_at_the_threshold():
+    (vertices,), = [outlines(drawn_axes(panel(score=ramp()), threshold=2.0)[-1])]
+    np.testing.assert_allclose(vertices[:, 0], 15.5)  # column 16 has the score 2: it is inside
+    assert outlines(drawn_axes(panel(score=ramp()))[-1]) == []
+
+
+def test_outline_is_that_of_the_components():
+    mask = np.zeros((32, 64), dtype=bool)
+    mask[10:20, 30:] = True
+    frame = panel(score=ramp())._replace(components=Components(mask, []))
+    for arguments in ({}, dict(threshold=2.0)):
+        (vertices,) = outlines(drawn_axes(frame, **arguments)[-1])
+        assert vertices[:, 0].min() == 29.5
+        assert (vertices[:, 1].min(), vertices[:, 1].max()) == (9.5, 19.5)
+
+
+@pytest.mark.parametrize('threshold', [-1.0, 100.0])
+@pytest.mark.filterwarnings('error')
+def test_threshold_that_all_or_none_reach_has_no_outline(threshold):
+    assert outlines(drawn_axes(panel(score=ramp()), threshold=threshold)[-1]) == []
+
+
+def test_threshold_is_marked_on_the_colour_bar():
+    def marks(threshold):
+        bar = drawn_axes(panel(score=ramp()), threshold=threshold)[-1].get_images()[0].colorbar
+        return [line.get_ydata()[0] for line in bar.ax.lines]
+
+    assert marks(2.0) == [2.0]
+    assert marks(100.0) == marks(None) == []
+
+
+def test_origin_of_the_scale_is_said():
+    assert [text.get_text() for text in drawn_axes(panel(), score_range_from='of the sky')[-1].texts] == [
+        'colour scale: of the sky']
+    assert len(drawn_axes(panel())[-1].texts) == 0
 
 
 # ------------------------------------------------------------------ mask and boxes
@@ -111,13 +188,13 @@ def drawn_axes(frame, **arguments):
     """What matplotlib was asked to draw: the axes of the pictures."""
     figures = []
 
-    class Canvas(FigureCanvasAgg):
+    class Canvas(backend_agg.FigureCanvasAgg):
         def __init__(self, figure):
             figures.append(figure)
             super().__init__(figure)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(panels, 'FigureCanvasAgg', Canvas)
+        patch.setattr(backend_agg, 'FigureCanvasAgg', Canvas)
         draw_panels(frame, PALETTE, RANGE, **arguments)
     return [axes for axes in figures[0].axes if axes.get_title()]
 
@@ -174,11 +251,17 @@ def test_boxes_lie_around_their_pixels():
     assert {patch.get_linewidth() for patch in axes.patches} == {1.0}
 
 
-def test_every_box_is_drawn_and_the_highest_scores_are_written():
-    boxes = [(10 * index, 100, 8, 9, float(index) - 7) for index in range(25)]
+def test_every_box_is_drawn_and_no_score_covers_another():
+    boxes = [(20 * index, 100 + index % 3, 8, 9, float(index) - 7) for index in range(25)]
     axes = drawn_axes(components_panel(boxes=boxes))[2]
     assert len(axes.patches) == 25
-    assert [text.get_text() for text in axes.texts] == ['\u22122', '\u22121', *map(str, range(18))]
+    written = [text.get_text() for text in axes.texts]
+    assert '17' in written
+    assert 5 < len(written) <= 20
+    assert all(written.count(text) == 1 for text in written)
+    extents = [text.get_bbox_patch().get_window_extent() for text in axes.texts]
+    assert not any(one.overlaps(other) for index, one in enumerate(extents) for other in extents[:index])
+    assert axes.get_title().endswith(f'(components: 25, scores of {len(written)} shown)')
 
 
 @pytest.mark.parametrize('size', [(90, 160), (512, 1024), (300, 100)])
@@ -206,6 +289,8 @@ def test_titles():
     assert titles(threshold=-6.25) == ['image', 'prediction', 'mask at threshold \u22126.25 (components: 0)',
                                        'anomaly map (energy)']
     assert titles([box])[2] == 'mask (components: 1)'
-    assert titles([box] * 21)[2] == 'mask (components: 21, 20 highest scores shown)'
+    # In this corner there is room for the label of one of them.
+    assert titles([box] * 21)[2] == 'mask (components: 21, scores of 1 shown)'
     assert titles(ground_truth=np.zeros((320, 640), dtype=np.uint8), score_name='msp') == [
-        'image', 'ground truth: anomaly orange, void dark', 'prediction', 'mask (components: 0)', 'anomaly map (msp)']
+        'image', 'ground truth: anomaly orange, void hatched', 'prediction', 'mask (components: 0)',
+        'anomaly map (msp)']
