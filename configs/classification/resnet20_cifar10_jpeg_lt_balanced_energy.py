@@ -5,9 +5,9 @@ model = dict(losses=[
     dict(
         type='BalancedEnergyLoss',
         prior='work_dirs/cifar10_jpeg_lt/prior_0.json',
-        m_in=-9.0,
-        m_out=-3.0,
-        alpha=5.0,
+        m_in=-10.5,
+        m_out=-3.6,
+        alpha=6.9,
         gamma_margin=0.75,
         gamma_weight=0.75,
         loss_weight=0.1,

@@ -3,5 +3,5 @@ _base_ = ['./resnet20_cifar10_jpeg_lt_cross_entropy.py']
 train_dataloader = dict(batch_sampler=dict(outliers_per_batch=256))
 model = dict(losses=[
     dict(type='InlierCrossEntropyLoss'),
-    dict(type='EnergyLoss', m_in=-9.0, m_out=-3.0, loss_weight=0.1),
+    dict(type='EnergyLoss', m_in=-10.5, m_out=-3.6, loss_weight=0.1),
 ])

@@ -61,8 +61,11 @@ def evaluate_classifier(config: str | Path | Config, checkpoint: str | Path, sco
     metric: OODMetric = METRICS.build(dict(cfg.test_evaluator.to_dict(), scores=tuple(scores), fpr_rule=fpr_rule,
                                            max_fpr=max_fpr))
     classifier = build_classifier(cfg, checkpoint, device)
-    protocol = {'unit': 'percent', 'counted': 'images', 'fpr_rule': fpr_rule, 'max_fpr': max_fpr, 'positive': 'outliers; *_in: inliers',
-                'pooling': 'each OOD set against the inlier test set; mean: over the OOD sets'}
+    protocol = {
+        'unit': 'percent', 'counted': 'images', 'fpr_rule': fpr_rule, 'max_fpr': max_fpr,
+        'positive': 'outliers; *_in: inliers',
+        'pooling': 'each OOD set against the inlier test set; mean: over the OOD sets',
+    }
     if out is None:
         return _evaluate(cfg, checkpoint, classifier, loader_config, metric, protocol)
     with OutputFolder(Path(out), protocol, force=force) as folder:

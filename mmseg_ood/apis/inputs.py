@@ -20,9 +20,9 @@ from mmseg.registry import DATASETS
 
 from mmseg_ood.segmentation.datasets.labels import check_label_file
 from mmseg_ood.segmentation.evaluation import BENCHMARKS, NATIVE_PIPELINE, resolve_benchmark
+from mmseg_ood.segmentation.transforms.any_image import LoadAnyImage, to_bgr
 
 from .frames import Frame, Frames, VideoFrames, sample
-from .load_image import LoadAnyImage, to_bgr
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.wmv')

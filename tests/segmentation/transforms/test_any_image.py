@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from mmseg_ood.apis.load_image import LoadAnyImage, decode_image, to_bgr
+from mmseg_ood.segmentation.transforms.any_image import LoadAnyImage, decode_image, to_bgr
 
 RNG = np.random.default_rng(0)
 # Large patches: JPEG keeps them nearly as they are.
