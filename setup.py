@@ -45,6 +45,6 @@ setup(
         ],
         'onedl': ['onedl-mmengine==0.10.12', 'onedl-mmcv==2.3.6', 'onedl-mmsegmentation==1.4.2'],
         # The browser tests also need a Chromium, such as Debian's package of that name.
-        'dev': ['pytest', 'ruff', 'playwright', 'axe-playwright-python'],
+        'dev': ['pytest', 'pytest-xdist', 'ruff', 'playwright', 'axe-playwright-python'],
     },
 )

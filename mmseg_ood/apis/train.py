@@ -12,6 +12,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mmseg_ood import compat
 
+from .progress import ProgressBarHook
 from .runtime import check_data_folders, load_config
 
 
@@ -55,7 +56,12 @@ def train(config: str | Path | Config, work_dir: str | Path | None = None, resum
     if not torch.cuda.is_available():
         torch.set_flush_denormal(True)  # denormal weights slow a CPU down 30 to 50 times
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    runner.train()
+    progress = ProgressBarHook()
+    runner.register_hook(progress)
+    try:
+        runner.train()
+    finally:
+        progress.after_run(runner)
     return runner
 
 
