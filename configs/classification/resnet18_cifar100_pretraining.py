@@ -4,15 +4,5 @@ _base_ = [
     '../_base_/classification/pretraining.py',
     '../_base_/classification/runtime.py',
 ]
-train_dataloader = dict(
-    _delete_=True,
-    batch_size=128,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='take_batch'),
-    dataset={{_base_.inliers}},
-)
-model = dict(
-    backbone=dict(type='CIFARResNet', depth=18),
-    losses=[dict(type='InlierCrossEntropyLoss')],
-)
+train_dataloader = dict(batch_sampler=dict(outliers_per_batch=0))
+model = dict(backbone=dict(type='CIFARResNet', depth=18), losses=[dict(type='InlierCrossEntropyLoss')])

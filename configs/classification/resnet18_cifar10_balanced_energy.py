@@ -1,11 +1,10 @@
 # ResNet-18 on CIFAR-10: balanced energy, the paper's settings.
-_base_ = ['./resnet18_cifar10_energy.py']
-prior = 'cifar10-300k'
+_base_ = './resnet18_cifar10_energy.py'
 model = dict(losses=[
     dict(type='InlierCrossEntropyLoss'),
     dict(
         type='BalancedEnergyLoss',
-        prior=prior,
+        prior='cifar10-300k',
         m_in=-23.0,
         m_out=-5.0,
         alpha=10.0,

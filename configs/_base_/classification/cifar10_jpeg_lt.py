@@ -1,5 +1,6 @@
 # Long-tailed CIFAR-10 from folders of JPEG files, 1000 to 10 images a class; outliers and one test set are disjoint
 # classes of Tiny-ImageNet, without those that show what CIFAR-10 has: dogs, cats, birds, frogs, cars, trucks and boats.
+_base_ = './loaders.py'
 num_classes = 10
 class_counts = [int(1000 * 0.01**(k / 9)) for k in range(num_classes)]
 inliers = dict(
@@ -27,21 +28,9 @@ outliers = dict(
         'n03670208',  # limousine
     ),
 )
-train_dataloader = dict(
-    batch_size=128,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    batch_sampler=dict(type='InlierOutlierBatchSampler', outliers_per_batch=256),
-    collate_fn=dict(type='take_batch'),
-    dataset=dict(type='InlierOutlierDataset', inliers=inliers, outliers=outliers),
-)
+train_dataloader = dict(dataset=dict(inliers=inliers, outliers=outliers))
 val_dataloader = dict(
-    batch_size=500,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='take_batch'),
     dataset=dict(
-        type='TestSetsDataset',
         inliers=dict(type='ImageFolderDataset', path='data/cifar10_jpeg/test.zip', split='test'),
         ood=dict(
             tiny_imagenet=dict(
@@ -72,19 +61,11 @@ val_dataloader = dict(
             ),
             digits=dict(type='DigitsDataset', classes=tuple(range(10)), split='test', outlier=True, image_size=32),
         ),
-    ),
-)
-val_evaluator = dict(type='OODMetric', scores=('energy', 'msp'), class_counts=class_counts)
+    ))
+val_evaluator = dict(class_counts=class_counts)
 test_dataloader = val_dataloader
 test_evaluator = val_evaluator
 model = dict(
-    type='ImageClassifier',
     num_classes=num_classes,
-    data_preprocessor=dict(
-        type='ClassificationDataPreprocessor',
-        mean=(0.4914, 0.4822, 0.4465),
-        std=(0.2470, 0.2435, 0.2616),
-        pad=4,
-        flip_prob=0.5,
-    ),
+    data_preprocessor=dict(mean=(0.4914, 0.4822, 0.4465), std=(0.2470, 0.2435, 0.2616)),
 )
