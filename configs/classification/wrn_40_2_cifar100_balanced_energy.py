@@ -1,6 +1,6 @@
 # WRN-40-2 on CIFAR-100: balanced energy, the paper's settings.
 _base_ = './wrn_40_2_cifar100_energy.py'
-# No prior is published for CIFAR-100: tools/estimate_prior.py measures it with this config and the pretrained weights.
+# No prior is published for CIFAR-100: tools/estimate_prior.py measures it with the pretrained weights.
 model = dict(losses=[
     dict(type='InlierCrossEntropyLoss'),
     dict(

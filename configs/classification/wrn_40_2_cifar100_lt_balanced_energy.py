@@ -1,6 +1,6 @@
 # WRN-40-2 on CIFAR-100-LT: balanced energy, the paper's settings.
 _base_ = './wrn_40_2_cifar100_lt_energy.py'
-# No prior is published for CIFAR-100-LT: tools/estimate_prior.py measures it with this config and the pretrained weights.
+# No prior is published for CIFAR-100-LT: tools/estimate_prior.py measures it with the pretrained weights.
 model = dict(losses=[
     dict(type='InlierCrossEntropyLoss'),
     dict(
