@@ -2,6 +2,7 @@
 import csv
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -380,11 +381,11 @@ def test_two_sweeps_in_one_folder(run_sweep, tmp_path):
 
 
 def test_an_interruption_stops_the_jobs(run_sweep):
-    stopped = []
+    stopped = queue.SimpleQueue()
 
     def job(run, environment, stop):
         os.kill(os.getpid(), signal.SIGINT)
-        stopped.append(stop.wait(timeout=30))
+        stopped.put(stop.wait(timeout=30))
         raise RunFailed('killed')
 
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -393,7 +394,7 @@ def test_an_interruption_stops_the_jobs(run_sweep):
             run_sweep(job)
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert stopped == [True]
+    assert stopped.get(timeout=30) is True
 
 
 @pytest.mark.parametrize(('options', 'error', 'message'), [

@@ -77,7 +77,7 @@ def test_help_needs_none_of_the_stack():
 def test_missing_arguments(command, name):
     status, _, error = command(name)
     assert status == 2
-    assert 'the following arguments are required: config' in error
+    assert 'the following arguments are required: ' in error
 
 
 @pytest.mark.parametrize(('name', 'arguments', 'message'), [
