@@ -66,7 +66,7 @@ test-browser: setup
 
 # The part of the suite that meets OpenMMLab's packages.
 test-plug-ins: setup
-	$(PYTEST) tests/test_compat.py tests/segmentation tests/apis mmseg_ood/segmentation
+	$(PYTEST) tests/test_compat.py tests/segmentation tests/classification tests/apis mmseg_ood/segmentation mmseg_ood/classification
 
 lint: setup
 	$(RUN) -m ruff check .
