@@ -1,6 +1,6 @@
 # Everything sets itself up: an environment in $(VENV), torch only where it is missing.
 #   make demo   train, fine-tune, evaluate and draw on the embedded data, a few minutes on two cores
-#   make demo-classification   the same for images, on scikit-learn's digits, two minutes
+#   make demo-classification   the same for images, on scikit-learn's digits, a minute
 #   make test   the test suite
 # STACK=onedl VENV=.venv-onedl uses the other OpenMMLab distribution.
 STACK  ?= openmmlab
