@@ -13,16 +13,14 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.infer import BaseInferencer
-from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
-from mmseg.utils import get_classes
 from rich.progress import track
 
 from mmseg_ood.core import ScoreHistogram, free_energy
-from mmseg_ood.segmentation.visualization import choose_palette
 
 from .anomaly_result import AnomalyResult, ScoreRange, result_files
 from .frames import Failure, Frame, Frames, Outcome
+from .inlier_classes import find_inlier_classes
 from .inputs import open_frames, split_pipeline
 from .runtime import build_segmentor, load_config
 from .scorers import build_scorers
@@ -85,7 +83,9 @@ class AnomalyInferencer(BaseInferencer):
         self.score_range = score_range
         super().__init__(cfg, str(checkpoint), device or ('cuda' if torch.cuda.is_available() else 'cpu'),
                          scope=cfg.get('default_scope', 'mmseg'), show_progress=show_progress)
-        self.classes, self.palette = _appearance(self.model, cfg)
+        names, palette = find_inlier_classes(self.model, cfg,
+                                             cfg.get('num_inlier_classes') or self.model.num_classes)
+        self.classes, self.palette = tuple(names), np.asarray(palette)
 
     @property
     def threshold(self) -> Threshold | None:
@@ -334,14 +334,3 @@ def _require_some(made: Sequence[Any], failures: Sequence[Failure]) -> None:
     if not made:
         reasons = '; '.join(dict.fromkeys(failure.reason for failure in failures))
         raise ValueError(f'no input could be read: {reasons or "there is none"}')
-
-
-def _appearance(segmentor: torch.nn.Module, cfg: Config) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and colours ``(C, 3)`` of the inlier classes from the checkpoint, the config's data set or Cityscapes."""
-    num_classes = cfg.get('num_inlier_classes') or segmentor.num_classes
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    declared = getattr(DATASETS.get(str(dataset.get('type'))), 'METAINFO', {})
-    trained = segmentor.dataset_meta or {}
-    names = next(names for names in (trained.get('classes'), declared.get('classes'), get_classes('cityscapes'),
-                                     range(num_classes)) if names is not None and len(names) == num_classes)
-    return tuple(map(str, names)), choose_palette(num_classes, trained.get('palette'), declared.get('palette'))

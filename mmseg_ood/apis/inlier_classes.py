@@ -35,9 +35,9 @@ def find_inlier_classes(segmentor: torch.nn.Module, cfg: Config, num_classes: in
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     declared = getattr(DATASETS.get(str(dataset.get('type'))), 'METAINFO', {})
     cityscapes = dict(classes=get_classes('cityscapes'), palette=get_palette('cityscapes'))
-    for known in (getattr(segmentor, 'dataset_meta', None), dataset.get('metainfo'), declared, cityscapes):
-        if known and len(known.get('classes') or ()) == num_classes:
-            break
-    else:
-        known = dict(classes=[f'class {index}' for index in range(num_classes)])
-    return InlierClasses(list(map(str, known['classes'])), choose_palette(num_classes, known.get('palette')).tolist())
+    trained = getattr(segmentor, 'dataset_meta', None) or {}
+    known = (trained, dataset.get('metainfo') or {}, declared, cityscapes)
+    names = next((meta['classes'] for meta in known if len(meta.get('classes') or ()) == num_classes),
+                 [f'class {index}' for index in range(num_classes)])
+    palette = choose_palette(num_classes, *(meta.get('palette') for meta in known))
+    return InlierClasses(list(map(str, names)), palette.tolist())
