@@ -26,7 +26,7 @@ from mmseg_ood.core import (
     outlier_exposure,
 )
 from mmseg_ood.core.energy import at_least_float32
-from mmseg_ood.core.losses import check_finite, check_labels, mean_or_zero
+from mmseg_ood.core.losses import check_finite, check_gammas, check_labels, check_margins, mean_or_zero
 
 from .labels import NO_IGNORE_LABEL, OOD_LABEL
 
@@ -153,9 +153,7 @@ class EnergyLoss(ClassificationLoss):
     def __init__(self, m_in: float, m_out: float, loss_weight: float = 0.1, temperature: float = 1.0,
                  loss_name: str = 'loss_energy') -> None:
         super().__init__(loss_weight, loss_name)
-        if not m_in < m_out:
-            raise ValueError(f'{type(self).__name__}: m_in={m_in} must be below m_out={m_out}: inliers have the '
-                             f'lower energy')
+        check_margins(type(self).__name__, m_in, m_out)
         self.m_in = m_in
         self.m_out = m_out
         self.temperature = temperature
@@ -203,9 +201,7 @@ class BalancedEnergyLoss(EnergyLoss):
     def __init__(self, prior: str | Sequence[float], m_in: float, m_out: float, alpha: float, gamma_margin: float,
                  gamma_weight: float, detach_prior: bool = False, **kwargs) -> None:
         super().__init__(m_in, m_out, **kwargs)
-        for name, gamma in (('gamma_margin', gamma_margin), ('gamma_weight', gamma_weight)):
-            if not gamma >= 0:
-                raise ValueError(f'BalancedEnergyLoss: {name} must not be negative, found {gamma}')
+        check_gammas('BalancedEnergyLoss', gamma_margin=gamma_margin, gamma_weight=gamma_weight)
         self.alpha = alpha
         self.gamma_margin = gamma_margin
         self.gamma_weight = gamma_weight

@@ -64,6 +64,27 @@ def check_finite(logits: Tensor) -> None:
         raise ValueError(f'{int((~finite).sum())} of {logits.numel()} logits are not finite')
 
 
+def check_margins(owner: str, m_in: float, m_out: float) -> None:
+    """Refuse margins in the wrong order.
+
+    Raises:
+        ValueError: ``m_in`` is not below ``m_out``; names ``owner``.
+    """
+    if not m_in < m_out:
+        raise ValueError(f'{owner}: m_in={m_in} must be below m_out={m_out}: inliers have the lower energy')
+
+
+def check_gammas(owner: str, **gammas: float) -> None:
+    """Refuse negative exponents of the prior.
+
+    Raises:
+        ValueError: Names ``owner`` and the exponent.
+    """
+    for name, gamma in gammas.items():
+        if not gamma >= 0:
+            raise ValueError(f'{owner}: {name} must not be negative, found {gamma}')
+
+
 def _squared_hinge(value: Tensor) -> Tensor:
     return torch.relu(value).square()
 

@@ -16,6 +16,7 @@ from mmseg_ood.core import (
     load_prior,
     prior_weight,
 )
+from mmseg_ood.core.losses import check_gammas, check_margins
 
 from .outlier_loss import OutlierLoss
 
@@ -65,9 +66,7 @@ class EnergyLoss(OutlierLoss):
                  temperature: float = 1.0, num_classes: int | None = None, loss_name: str = 'loss_energy',
                  smoothness_weight: float = 0.0, sparsity_weight: float = 0.0) -> None:
         super().__init__(loss_weight, ood_index, loss_name)
-        if not m_in < m_out:
-            raise ValueError(f'{type(self).__name__}: m_in={m_in} must be below m_out={m_out}: inliers have the '
-                             f'lower energy')
+        check_margins(type(self).__name__, m_in, m_out)
         self.m_in = m_in
         self.m_out = m_out
         self.temperature = temperature
@@ -132,9 +131,7 @@ class BalancedEnergyLoss(EnergyLoss):
     def __init__(self, prior: str | Sequence[float], alpha: float = 5.0, gamma_margin: float = 3.0,
                  gamma_weight: float = 3.0, detach_prior: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
-        for name, gamma in (('gamma_margin', gamma_margin), ('gamma_weight', gamma_weight)):
-            if not gamma >= 0:
-                raise ValueError(f'BalancedEnergyLoss: {name} must not be negative, found {gamma}')
+        check_gammas('BalancedEnergyLoss', gamma_margin=gamma_margin, gamma_weight=gamma_weight)
         self.alpha = alpha
         self.gamma_margin = gamma_margin
         self.gamma_weight = gamma_weight
